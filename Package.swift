@@ -1,0 +1,100 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "sluice",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "sluice", targets: ["SluiceCommand"]),
+        .library(name: "Sluice", targets: ["Sluice"]),
+        .library(name: "SluiceTelemetry", targets: ["SluiceTelemetry"]),
+        .library(name: "SluiceSQL", targets: ["SluiceSQL"]),
+        .library(name: "SluiceSQLite", targets: ["SluiceSQLite"]),
+        .library(name: "SluiceHTTP", targets: ["SluiceHTTP"]),
+        .library(name: "SluiceServer", targets: ["SluiceServer"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        // MARK: Core
+        module("Core", "Sluice", []),
+
+        module("Core", "SluiceTelemetry", ["Sluice", logging, metrics]),
+
+        // MARK: Drivers
+        .systemLibrary(
+            name: "CSQLite", path: "Sources/Drivers/CSQLite", pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite3"])]),
+        module("Drivers", "SluiceHTTP", ["Sluice", asyncHTTPClient, httpTypes, nioCore, nioHTTP1, nioPosix]),
+        module("Drivers", "SluiceSQL", ["Sluice"]),
+        module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
+
+        // MARK: Server
+        module(
+            "Server", "SluiceServer",
+            [
+                "Sluice", "SluiceSQL", "SluiceTelemetry", configuration, httpTypes, hummingbird, hummingbirdCore, lifecycle,
+                logging, metrics, nioCore, systemPackage, unixSignals,
+            ]),
+
+        // MARK: Apps
+        app(
+            "Clubhouse", ["Sluice", "SluiceHTTP", "SluiceSQL", "SluiceServer", httpTypes, hummingbird, logging, nioCore]),
+        .executableTarget(
+            name: "SluiceCommand",
+            dependencies: [
+                "Clubhouse", "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", argumentParser,
+                hummingbird, logging, nioCore,
+            ],
+            path: "Apps/SluiceCommand/Sources", packageAccess: false, swiftSettings: settings),
+    ]
+)
+
+/// One module of the toolkit, filed under its layer: `Sources/<layer>/<name>`.
+func module(_ layer: String, _ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)", swiftSettings: settings)
+}
+
+/// One backend. It sees only what the toolkit makes public.
+func app(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Apps/\(name)/Sources", packageAccess: false, swiftSettings: settings)
+}

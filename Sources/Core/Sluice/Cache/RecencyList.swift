@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Values in order of use, with constant-time access by key: the rules of a ``MemoryCache``, without its lock.
+struct RecencyList<Key: Hashable, Value> {
+    private struct Entry {
+        let key: Key
+        let value: Value
+        let cost: Int
+        /// The neighbours in order of use, as indices, or -1.
+        var newer: Int
+        var older: Int
+    }
+
+    private var indices: [Key: Int] = [:]
+    private var entries: [Entry?] = []
+    private var free: [Int] = []
+    private var newest = -1
+    private var oldest = -1
+    /// The sum of the costs held.
+    private(set) var totalCost = 0
+
+    /// How many values are held.
+    var count: Int { self.indices.count }
+
+    /// The value for `key`, which becomes the most recently used.
+    mutating func touch(_ key: Key) -> Value? {
+        guard let index = self.indices[key] else { return nil }
+        if index != self.newest {
+            self.unlink(index)
+            self.linkAsNewest(index)
+        }
+        return self.entries[index]?.value
+    }
+
+    /// Adds a value under a key that is not held, as the most recently used.
+    mutating func add(_ value: Value, for key: Key, cost: Int) {
+        let entry = Entry(key: key, value: value, cost: cost, newer: -1, older: -1)
+        let index: Int
+        if let reused = self.free.popLast() {
+            index = reused
+            self.entries[index] = entry
+        } else {
+            index = self.entries.count
+            self.entries.append(entry)
+        }
+        self.indices[key] = index
+        self.totalCost += cost
+        self.linkAsNewest(index)
+    }
+
+    mutating func remove(_ key: Key) -> Value? {
+        guard let index = self.indices.removeValue(forKey: key), let entry = self.entries[index] else { return nil }
+        self.unlink(index)
+        self.entries[index] = nil
+        self.free.append(index)
+        self.totalCost -= entry.cost
+        return entry.value
+    }
+
+    mutating func removeOldest() -> Value? {
+        guard self.oldest >= 0, let entry = self.entries[self.oldest] else { return nil }
+        return self.remove(entry.key)
+    }
+
+    private mutating func linkAsNewest(_ index: Int) {
+        self.entries[index]?.older = self.newest
+        self.entries[index]?.newer = -1
+        if self.newest >= 0 { self.entries[self.newest]?.newer = index } else { self.oldest = index }
+        self.newest = index
+    }
+
+    private mutating func unlink(_ index: Int) {
+        guard let entry = self.entries[index] else { return }
+        if entry.newer >= 0 { self.entries[entry.newer]?.older = entry.older } else { self.newest = entry.older }
+        if entry.older >= 0 { self.entries[entry.older]?.newer = entry.newer } else { self.oldest = entry.newer }
+    }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Work ended at its time limit; it began, so whether it took effect is unknown.
+public struct TimeoutError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The policy whose limit it was: `timeout` (one attempt) or `deadline` (the whole call).
+    public let policy: String
+    /// The limit that was given.
+    public let limit: Duration
+
+    /// Creates a timeout.
+    public init(policy: String, limit: Duration) {
+        self.policy = policy
+        self.limit = limit
+    }
+
+    /// One line, safe to log.
+    public var description: String { "\(self.policy) of \(self.limit) expired" }
+}

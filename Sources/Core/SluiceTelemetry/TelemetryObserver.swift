@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+public import CoreMetrics
+public import Logging
+public import Sluice
+import Synchronization
+
+/// Turns what policies do into log lines and metrics.
+///
+/// A line carries the event's name as its message and the operation's id, so that `grep` by id shows one request through every
+/// layer. Metrics: `sluice_calls_total`, `sluice_call_duration_seconds`, `sluice_policy_events_total`.
+public final class TelemetryObserver: PolicyObserver {
+    private struct Series: Hashable {
+        let pipeline: String
+        let label: String
+    }
+
+    private struct Handles {
+        var calls: [Series: Counter] = [:]
+        var durations: [String: Timer] = [:]
+        var events: [Series: Counter] = [:]
+    }
+
+    private let logger: Logger
+    private let metrics: any MetricsFactory
+    private let handles = Mutex(Handles())
+
+    /// Creates an observer.
+    public init(logger: Logger, metrics: any MetricsFactory) {
+        self.logger = logger
+        self.metrics = metrics
+    }
+
+    /// Counts and logs an event.
+    public func record(_ event: PolicyEvent, in context: OperationContext) {
+        if event.name == "pipeline.finished" {
+            self.callsCounter(context.name, event.outcome ?? "").increment()
+            if let duration = event.duration { self.timer(context.name).recordNanoseconds(duration.clampedNanoseconds) }
+        } else {
+            self.eventsCounter(context.name, event.name).increment()
+        }
+        let level = Self.level(event)
+        guard self.logger.logLevel <= level else { return }
+        var metadata: Logger.Metadata = [
+            "operation": "\(context.id)", "pipeline": "\(context.name)", "policy": "\(event.policy)",
+            "attempt": "\(context.attempt)",
+        ]
+        if let outcome = event.outcome { metadata["outcome"] = "\(outcome)" }
+        if let duration = event.duration { metadata["durationMilliseconds"] = "\(duration.milliseconds)" }
+        self.logger.log(level: level, "\(event.name)", metadata: metadata)
+    }
+
+    private static func level(_ event: PolicyEvent) -> Logger.Level {
+        switch event.severity {
+        case .information: .debug
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+
+    private func callsCounter(_ pipeline: String, _ outcome: String) -> Counter {
+        self.handles.withLock { handles in
+            let series = Series(pipeline: pipeline, label: outcome)
+            if let counter = handles.calls[series] { return counter }
+            let counter = Counter(
+                label: "sluice_calls_total", dimensions: [("pipeline", pipeline), ("outcome", outcome)], factory: self.metrics)
+            handles.calls[series] = counter
+            return counter
+        }
+    }
+
+    private func eventsCounter(_ pipeline: String, _ event: String) -> Counter {
+        self.handles.withLock { handles in
+            let series = Series(pipeline: pipeline, label: event)
+            if let counter = handles.events[series] { return counter }
+            let counter = Counter(
+                label: "sluice_policy_events_total", dimensions: [("pipeline", pipeline), ("event", event)],
+                factory: self.metrics)
+            handles.events[series] = counter
+            return counter
+        }
+    }
+
+    private func timer(_ pipeline: String) -> Timer {
+        self.handles.withLock { handles in
+            if let timer = handles.durations[pipeline] { return timer }
+            let timer = Timer(
+                label: "sluice_call_duration_seconds", dimensions: [("pipeline", pipeline)], factory: self.metrics)
+            handles.durations[pipeline] = timer
+            return timer
+        }
+    }
+}
+
+extension Duration {
+    /// Milliseconds, rounded to whole microseconds, for log lines.
+    public var milliseconds: Double { (self.inSeconds * 1_000_000).rounded() / 1_000 }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import CSQLite
+import Sluice
+import SluiceSQL
+import Synchronization
+
+/// One SQLite connection on a thread of its own.
+///
+/// - Note: Unchecked, because the handle is a C pointer; it is touched on `thread` only.
+final class SQLiteConnection: SQLConnection, @unchecked Sendable {
+    let thread: SQLiteThread
+    private var handle: SQLiteHandle?
+
+    init(path: String, isReader: Bool) async throws {
+        self.thread = try SQLiteThread()
+        do {
+            try await self.onThread { self.handle = try SQLiteHandle.open(path: path, isReader: isReader) }
+        } catch {
+            self.thread.stop()
+            throw error
+        }
+    }
+
+    /// Closes the connection and ends its thread; called once, when nobody uses it any more.
+    func close() async {
+        try? await self.onThread { self.handle = nil }
+        self.thread.stop()
+    }
+
+    func execute(_ query: SQLQuery) async throws -> SQLResult {
+        let run = SQLiteRun()
+        return try await withTaskCancellationHandler {
+            try await self.onThread { try self.executeHere(query, run) }
+        } onCancel: {
+            run.cancel()
+        }
+    }
+
+    func begin(_ access: SQLAccess) async throws {
+        try Task.checkCancellation()
+        _ = try await self.onThread { try self.executeHere(access == .write ? "BEGIN IMMEDIATE" : "BEGIN") }
+    }
+
+    func commit() async throws {
+        _ = try await self.onThread { try self.executeHere("COMMIT") }
+    }
+
+    func rollback() async throws {
+        // SQLite rolls back by itself after some errors (disk full, out of memory); then there is nothing left to undo.
+        try await self.onThread {
+            if self.handle?.isInTransaction == true { _ = try self.executeHere("ROLLBACK") }
+        }
+    }
+
+    /// Runs a statement on the current thread, which must be the connection's.
+    private func executeHere(_ query: SQLQuery, _ run: SQLiteRun? = nil) throws -> SQLResult {
+        guard let pointer = self.handle?.pointer else { throw Self.closed }
+        try run?.begin(on: pointer)
+        defer { run?.end() }
+        do throws(SQLError) {
+            guard let result = try self.handle?.execute(query) else { throw Self.closed }
+            return result
+        } catch {
+            throw error.isInterruption ? CancellationError() : error
+        }
+    }
+
+    private static let closed = SQLError(.connection, message: "the database is closed")
+
+    /// Runs `work` on the connection's thread: at once if that is where the caller is, by a hop otherwise.
+    private func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+        if self.thread.isCurrent { return try work() }
+        return try await withCheckedThrowingContinuation { continuation in
+            self.thread.call { continuation.resume(with: Result { try work() }) }
+        }
+    }
+}

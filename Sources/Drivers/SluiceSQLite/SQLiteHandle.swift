@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+import CSQLite
+import SluiceSQL
+
+/// An open SQLite connection, used on one thread at a time; knows C and nothing of concurrency.
+struct SQLiteHandle: ~Copyable {
+    /// How many prepared statements are kept: what an app's repositories use, with room.
+    private static let statementLimit = 100
+
+    let pointer: OpaquePointer
+    private var statements: [String: OpaquePointer] = [:]
+
+    private init(_ pointer: OpaquePointer) {
+        self.pointer = pointer
+    }
+
+    static func open(path: String, isReader: Bool) throws(SQLError) -> SQLiteHandle {
+        var pointer: OpaquePointer?
+        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        let status = sqlite3_open_v2(path, &pointer, flags, nil)
+        guard status == SQLITE_OK, let pointer else {
+            let error = SQLError(sqlite: status, message: pointer.map { String(cString: sqlite3_errmsg($0)) })
+            sqlite3_close(pointer)
+            throw error
+        }
+        var handle = SQLiteHandle(pointer)
+        // Short, since the thread sleeps through it: longer waits are the retry's, which can be cancelled.
+        sqlite3_busy_timeout(pointer, 20)
+        // With WAL, `synchronous = NORMAL` loses no consistency; a power cut may lose the last commits.
+        let settings = [
+            "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA foreign_keys = ON",
+            "PRAGMA trusted_schema = OFF", isReader ? "PRAGMA query_only = ON" : nil,
+        ]
+        for setting in settings {
+            guard let setting else { continue }
+            _ = try handle.execute(SQLQuery(stringLiteral: setting))
+        }
+        return handle
+    }
+
+    deinit {
+        for statement in self.statements.values { sqlite3_finalize(statement) }
+        sqlite3_close(self.pointer)
+    }
+
+    /// Whether a transaction is open.
+    var isInTransaction: Bool { sqlite3_get_autocommit(self.pointer) == 0 }
+
+    mutating func execute(_ query: SQLQuery) throws(SQLError) -> SQLResult {
+        let statement = try self.statement(query.text)
+        defer {
+            sqlite3_reset(statement)
+            sqlite3_clear_bindings(statement)
+        }
+        for (index, value) in query.values.enumerated() { try self.bind(value, at: Int32(index + 1), of: statement) }
+        let before = sqlite3_total_changes(self.pointer)
+        var rows: [SQLRow] = []
+        var columns: SQLColumns?
+        while true {
+            let status = sqlite3_step(statement)
+            if status == SQLITE_DONE { break }
+            guard status == SQLITE_ROW else { throw self.error(status) }
+            let names = columns ?? SQLColumns(Self.columnNames(statement))
+            columns = names
+            rows.append(SQLRow(columns: names, values: Self.values(statement)))
+        }
+        return SQLResult(rows: rows, changeCount: Int(sqlite3_total_changes(self.pointer) - before))
+    }
+
+    private mutating func statement(_ text: String) throws(SQLError) -> OpaquePointer {
+        if let statement = self.statements[text] { return statement }
+        var statement: OpaquePointer?
+        let flags = UInt32(SQLITE_PREPARE_PERSISTENT)
+        let status = sqlite3_prepare_v3(self.pointer, text, -1, flags, &statement, nil)
+        guard status == SQLITE_OK else { throw self.error(status) }
+        guard let statement else { throw SQLError(.statement, message: "the statement is empty") }
+        if self.statements.count >= Self.statementLimit {
+            // Rare, since texts do not contain values; starting over is simpler than keeping an order of use.
+            for old in self.statements.values { sqlite3_finalize(old) }
+            self.statements.removeAll(keepingCapacity: true)
+        }
+        self.statements[text] = statement
+        return statement
+    }
+
+    private func bind(_ value: SQLValue, at index: Int32, of statement: OpaquePointer) throws(SQLError) {
+        // SQLITE_TRANSIENT: SQLite copies the bytes before the call returns.
+        let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+        let status =
+            switch value {
+            case .null: sqlite3_bind_null(statement, index)
+            case .integer(let value): sqlite3_bind_int64(statement, index, value)
+            case .real(let value): sqlite3_bind_double(statement, index, value)
+            case .text(let value): sqlite3_bind_text(statement, index, value, Int32(value.utf8.count), transient)
+            case .blob(let value): sqlite3_bind_blob(statement, index, value, Int32(value.count), transient)
+            }
+        guard status == SQLITE_OK else { throw self.error(status) }
+    }
+
+    private static func columnNames(_ statement: OpaquePointer) -> [String] {
+        (0..<sqlite3_column_count(statement)).map { index in
+            sqlite3_column_name(statement, index).map { String(cString: $0) } ?? ""
+        }
+    }
+
+    private static func values(_ statement: OpaquePointer) -> [SQLValue] {
+        (0..<sqlite3_column_count(statement)).map { index in
+            switch sqlite3_column_type(statement, index) {
+            case SQLITE_INTEGER: return .integer(sqlite3_column_int64(statement, index))
+            case SQLITE_FLOAT: return .real(sqlite3_column_double(statement, index))
+            case SQLITE_TEXT:
+                let text = sqlite3_column_text(statement, index)
+                let bytes = UnsafeBufferPointer(start: text, count: Int(sqlite3_column_bytes(statement, index)))
+                return .text(String(decoding: bytes, as: UTF8.self))
+            case SQLITE_BLOB:
+                let blob = sqlite3_column_blob(statement, index)
+                return .blob(Array(UnsafeRawBufferPointer(start: blob, count: Int(sqlite3_column_bytes(statement, index)))))
+            default: return .null
+            }
+        }
+    }
+
+    private func error(_ status: Int32) -> SQLError {
+        SQLError(sqlite: status, message: String(cString: sqlite3_errmsg(self.pointer)))
+    }
+}
+
+extension SQLError {
+    /// Sorts an extended result code.
+    ///
+    /// - Source: sqlite.org, "Result and Error Codes", version 3.40.
+    init(sqlite status: Int32, message: String?) {
+        let kind: Kind =
+            switch status & 0xFF {
+            case SQLITE_BUSY, SQLITE_LOCKED: .busy
+            case SQLITE_CONSTRAINT: .constraint
+            case SQLITE_CANTOPEN, SQLITE_AUTH: .connection
+            case SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY, SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_PERM, SQLITE_NOMEM: .storage
+            default: .statement
+            }
+        self.init(kind, message: message ?? String(cString: sqlite3_errstr(status)), engineCode: Int(status))
+    }
+
+    /// Whether the statement was stopped by `sqlite3_interrupt`.
+    var isInterruption: Bool { self.engineCode == Int(SQLITE_INTERRUPT) }
+}
