@@ -38,6 +38,7 @@ let package = Package(
         .library(name: "SluiceSQL", targets: ["SluiceSQL"]),
         .library(name: "SluiceSQLite", targets: ["SluiceSQLite"]),
         .library(name: "SluiceHTTP", targets: ["SluiceHTTP"]),
+        .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "SluiceServer", targets: ["SluiceServer"]),
     ],
     dependencies: [
@@ -75,6 +76,9 @@ let package = Package(
                 logging, metrics, nioCore, systemPackage, unixSignals,
             ]),
 
+        // MARK: Testing
+        module("Testing", "SluiceTesting", ["Sluice", "SluiceHTTP", httpTypes, nioCore, nioPosix]),
+
         // MARK: Apps
         app(
             "Clubhouse", ["Sluice", "SluiceHTTP", "SluiceSQL", "SluiceServer", httpTypes, hummingbird, logging, nioCore]),
@@ -85,6 +89,26 @@ let package = Package(
                 hummingbird, logging, nioCore,
             ],
             path: "Apps/SluiceCommand/Sources", packageAccess: false, swiftSettings: settings),
+
+        // MARK: Tests
+        tests("SluiceTests", ["Sluice", "SluiceTesting"]),
+        tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
+        tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
+        tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
+        tests(
+            "SluiceServerTests",
+            [
+                "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting", configuration,
+                httpTypes, hummingbird, hummingbirdTesting, logging, nioCore,
+            ]),
+        tests(
+            "ClubhouseTests",
+            [
+                "Clubhouse", "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting",
+                configuration, httpTypes, hummingbird, hummingbirdTesting, logging, nioCore,
+            ],
+            path: "Apps/Clubhouse/Tests"),
+        tests("IntegrationTests", ["SluiceCommand", "SluiceTesting", asyncHTTPClient, nioCore, nioPosix]),
     ]
 )
 
@@ -97,4 +121,9 @@ func module(_ layer: String, _ name: String, _ dependencies: [Target.Dependency]
 func app(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(
         name: name, dependencies: dependencies, path: "Apps/\(name)/Sources", packageAccess: false, swiftSettings: settings)
+}
+
+/// The tests of one module.
+func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: path ?? "Tests/\(name)", swiftSettings: settings)
 }

@@ -23,18 +23,48 @@ public struct SeasonFile: Sendable, Hashable {
         do {
             raw = try JSONDecoder().decode(RawSeason.self, from: data)
         } catch {
-            throw SeasonFileError(decoding: error, data)
+            throw JSONSyntax.firstError(in: Array(data)).map { Self.malformed(at: $0, in: data) }
+                ?? .season(Self.reason(error))
         }
         guard Self.isText(raw.name) else { throw .season("name must be 1 to \(Self.maximumTextBytes) bytes of text") }
         guard raw.matches.count <= Self.maximumMatches else { throw .season("there may be \(Self.maximumMatches) matches") }
         var occurrences: [MatchKey: Int] = [:]
         var matches: [Match] = []
         matches.reserveCapacity(raw.matches.count)
-        for (index, raw) in raw.matches.enumerated() {
-            matches.append(try raw.match(index, &occurrences))
+        for (index, element) in raw.matches.enumerated() {
+            switch element.result {
+            case .success(let raw):
+                matches.append(try raw.match(index, &occurrences))
+            case .failure(let error):
+                // Foundation looks at numbers only when it reads them, so what is no JSON number is found out here.
+                throw JSONSyntax.firstError(in: Array(data)).map { Self.malformed(at: $0, in: data) }
+                    ?? .match(index, Self.reason(error))
+            }
         }
         self.name = raw.name
         self.matches = matches
+    }
+
+    private static func malformed(at offset: Int, in data: Data) -> SeasonFileError {
+        let before = data.prefix(offset)
+        let line = before.count { $0 == UInt8(ascii: "\n") } + 1
+        let column = before.reversed().prefix { $0 != UInt8(ascii: "\n") }.count + 1
+        return .malformed(line: line, column: column, offset: offset)
+    }
+
+    /// What is wrong, by the name of the member that is.
+    private static func reason(_ error: any Error) -> String {
+        func name(_ path: [any CodingKey]) -> String {
+            let names = path.filter { $0.intValue == nil && $0.stringValue != "matches" }.map(\.stringValue)
+            return names.isEmpty ? "it" : names.joined(separator: ".")
+        }
+        return switch error {
+        case DecodingError.keyNotFound(let key, _): "\(key.stringValue) is missing"
+        case DecodingError.typeMismatch(_, let context): "\(name(context.codingPath)) is of the wrong type"
+        case DecodingError.valueNotFound(_, let context): "\(name(context.codingPath)) is null"
+        case DecodingError.dataCorrupted(let context): "\(name(context.codingPath)) has a value that cannot be"
+        default: "it cannot be read"
+        }
     }
 
     static func isText(_ text: String) -> Bool {
@@ -54,7 +84,16 @@ public enum SeasonFileError: Error, Sendable, Hashable {
 
 private struct RawSeason: Decodable {
     let name: String
-    let matches: [RawMatch]
+    let matches: [Element]
+
+    /// A match, or why it is none: the file's other matches are still read, so that its index is known.
+    struct Element: Decodable {
+        let result: Result<RawMatch, any Error>
+
+        init(from decoder: any Decoder) {
+            self.result = Result { try RawMatch(from: decoder) }
+        }
+    }
 }
 
 private struct RawMatch: Decodable {
@@ -110,43 +149,5 @@ private struct RawMatch: Decodable {
             throw .match(index, "score.\(name) must be two numbers in 0...999")
         }
         return Goals(home: numbers[0], away: numbers[1])
-    }
-}
-
-extension SeasonFileError {
-    /// Sorts what `JSONDecoder` reports.
-    fileprivate init(decoding error: any Error, _ data: Data) {
-        guard let error = error as? DecodingError else {
-            self = .season("it cannot be read")
-            return
-        }
-        let (path, reason, underlying): ([any CodingKey], String, (any Error)?) =
-            switch error {
-            case .keyNotFound(let key, let context): (context.codingPath, "\(key.stringValue) is missing", nil)
-            case .typeMismatch(_, let context): (context.codingPath, "\(Self.name(context.codingPath)) is of the wrong type", nil)
-            case .valueNotFound(_, let context): (context.codingPath, "\(Self.name(context.codingPath)) is null", nil)
-            case .dataCorrupted(let context): (context.codingPath, "\(Self.name(context.codingPath)) is malformed", context.underlyingError)
-            @unknown default: ([], "it cannot be read", nil)
-            }
-        if path.isEmpty, let underlying {
-            let offset = (underlying as NSError).userInfo["NSJSONSerializationErrorIndex"] as? Int ?? data.count
-            self = Self.malformed(at: min(max(offset, 0), data.count), in: data)
-        } else if path.count >= 2, path[0].stringValue == "matches", let index = path[1].intValue {
-            self = .match(index, reason)
-        } else {
-            self = .season(reason)
-        }
-    }
-
-    private static func malformed(at offset: Int, in data: Data) -> SeasonFileError {
-        let before = data.prefix(offset)
-        let line = before.count { $0 == UInt8(ascii: "\n") } + 1
-        let column = before.reversed().prefix { $0 != UInt8(ascii: "\n") }.count + 1
-        return .malformed(line: line, column: column, offset: offset)
-    }
-
-    private static func name(_ path: [any CodingKey]) -> String {
-        let names = path.filter { $0.intValue == nil }.map(\.stringValue).filter { $0 != "matches" }
-        return names.isEmpty ? "it" : names.joined(separator: ".")
     }
 }

@@ -6,6 +6,12 @@ import NIOHTTP1
 import NIOPosix
 import Sluice
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// The transport on AsyncHTTPClient: HTTP/1.1 and HTTP/2, connections kept for the next request.
 ///
 /// The address of every connection is checked after it was made and before anything is sent on it, so no name, redirect or
@@ -72,6 +78,10 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
             Self.translated(error)
         case let error as NIOConnectionError:
             APIClientError(.unreachable, message: Self.reason(error), cause: error)
+        case let error as IOError where Self.connectFailures.contains(error.errnoCode):
+            APIClientError(.unreachable, message: "no connection could be made", cause: error)
+        case let error as ChannelError where Self.isConnectTimeout(error):
+            APIClientError(.unreachable, message: "no connection within the connect timeout", cause: error)
         case is IOError:
             APIClientError(.connectionLost, message: "the connection broke", cause: error)
         case is HTTPParserError:
@@ -93,6 +103,13 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         default:
             APIClientError(.invalidResponse, message: error.shortDescription, cause: error)
         }
+    }
+
+    /// Failures of `connect` itself; any other comes from a connection that stood.
+    private static let connectFailures = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL]
+
+    private static func isConnectTimeout(_ error: ChannelError) -> Bool {
+        if case .connectTimeout = error { true } else { false }
     }
 
     private static func reason(_ error: NIOConnectionError) -> String {

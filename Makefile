@@ -1,0 +1,51 @@
+# One verb each; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BUILD_PACKAGES := libsqlite3-dev zlib1g-dev pkg-config
+TEST_PACKAGES := $(BUILD_PACKAGES) postgresql mariadb-server redis-server
+
+PORT ?= 8080
+DATABASE ?= sqlite:var/sluice.db
+
+.PHONY: help run test check bench bench-http bench-core docs format clean
+
+help: ## List the verbs.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: ## Build in release mode and serve on http://127.0.0.1:8080 (PORT=…, DATABASE=…).
+	@scripts/install-packages $(BUILD_PACKAGES)
+	@echo "building in release mode; the first time takes some minutes …"
+	swift build -c release --product sluice
+	@exec "$$(swift build -c release --show-bin-path)/sluice" serve --port $(PORT) --database $(DATABASE)
+
+test: ## Run every test, beside private PostgreSQL, MariaDB and Redis servers.
+	@scripts/install-packages $(TEST_PACKAGES)
+	@echo "building the tests; the first time takes some minutes …"
+	swift build --build-tests
+	@SLUICE_TEST_PROMTOOL="$$(scripts/install-promtool)" scripts/with-servers swift test --skip-build --parallel
+
+check: ## Check the format, warnings and imports.
+	@scripts/install-packages $(BUILD_PACKAGES)
+	swift format lint --strict --parallel -r Package.swift Sources Apps Tests Benchmarks/Package.swift Benchmarks/Sources
+	swift build --build-tests --explicit-target-dependency-import-check error
+
+bench: bench-core bench-http ## Run every benchmark; figures go to Benchmarks/results.
+
+bench-core: ## Measure what each policy adds to a call.
+	@scripts/install-packages $(BUILD_PACKAGES)
+	@Benchmarks/run core
+
+bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAPI.
+	@scripts/install-packages $(BUILD_PACKAGES) wrk python3-venv
+	@Benchmarks/run http
+
+docs: ## Write the API documentation to docs/api.
+	@scripts/install-packages $(BUILD_PACKAGES)
+	@scripts/make-docs
+
+format: ## Format every source file.
+	swift format -i --parallel -r Package.swift Sources Apps Tests Benchmarks/Package.swift Benchmarks/Sources
+
+clean: ## Remove what was built.
+	rm -rf .build Benchmarks/.build docs/api

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// A TCP server on loopback that does on each connection exactly what the test says, down to the byte, however wrong.
+public struct ScriptedServer: Sendable {
+    /// One accepted connection.
+    public struct Connection: Sendable {
+        let channel: any Channel
+        let inbound: NIOAsyncChannelInboundStream<ByteBuffer>
+        let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+
+        /// Reads up to the end of a request's head.
+        ///
+        /// - Returns: The head as text, or nil if the client closed the connection first.
+        public func requestHead() async throws -> String? {
+            var head = ""
+            for try await part in self.inbound {
+                head += String(buffer: part)
+                if head.contains("\r\n\r\n") { return head }
+            }
+            return nil
+        }
+
+        /// Sends text as it is.
+        public func write(_ text: String) async throws {
+            try await self.outbound.write(ByteBuffer(string: text))
+        }
+
+        /// Returns when the client has closed the connection.
+        public func waitForClose() async throws {
+            try await self.channel.closeFuture.get()
+        }
+
+        /// Ends the connection at once, without the closing handshake.
+        public func reset() async throws {
+            // Lingering for zero seconds makes close send a reset.
+            let socket = self.channel as? any SocketOptionProvider
+            try await socket?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+            try await self.channel.close()
+        }
+    }
+
+    /// The port it listens on.
+    public let port: Int
+
+    /// Runs a server as long as `body` runs.
+    ///
+    /// - Parameters:
+    ///   - script: Called for each connection, which is closed when it returns or throws.
+    ///   - body: Given the server.
+    public static func run<Value: Sendable>(
+        _ script: @escaping @Sendable (Connection) async throws -> Void,
+        _ body: @Sendable (ScriptedServer) async throws -> Value
+    ) async throws -> Value {
+        let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .bind(host: "127.0.0.1", port: 0) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                // Ends by cancellation, when the body has ended; a connection's own failure is the script's business.
+                try? await listener.executeThenClose { connections in
+                    await withDiscardingTaskGroup { group in
+                        do {
+                            for try await connection in connections {
+                                group.addTask { await Self.serve(connection, script) }
+                            }
+                        } catch {}
+                        group.cancelAll()
+                    }
+                }
+            }
+            defer { group.cancelAll() }
+            return try await body(ScriptedServer(port: listener.channel.localAddress?.port ?? 0))
+        }
+    }
+
+    private static func serve(
+        _ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ script: @Sendable (Connection) async throws -> Void
+    ) async {
+        try? await connection.executeThenClose { inbound, outbound in
+            try await script(Connection(channel: connection.channel, inbound: inbound, outbound: outbound))
+        }
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import HTTPTypes
+import NIOCore
+import Sluice
+import SluiceHTTP
+import SluiceTesting
+import Testing
+
+/// The real transport against servers that misbehave.
+@Suite("AsyncHTTPClient transport", .timeLimit(.minutes(1)))
+struct TransportTests {
+    /// A client that tries once, so that an error is the transport's.
+    private func get(
+        _ port: Int, rules: AddressRules = AddressRules(allowsPrivateAddresses: true), time: any TimeSource = SystemTime.shared
+    ) async throws -> HTTPReply {
+        let client = APIClient(
+            "test", configuration: APIClientConfiguration(maximumAttempts: 1),
+            transport: AsyncHTTPClientTransport(rules: rules), time: time)
+        do {
+            let reply = try await client.get("http://127.0.0.1:\(port)/x")
+            await client.close()
+            return reply
+        } catch {
+            await client.close()
+            throw error
+        }
+    }
+
+    private func kind(_ script: @escaping @Sendable (ScriptedServer.Connection) async throws -> Void) async throws -> APIClientError.Kind? {
+        try await ScriptedServer.run(script) { server in
+            do {
+                _ = try await self.get(server.port)
+                return nil
+            } catch let error as APIClientError {
+                return error.kind
+            }
+        }
+    }
+
+    @Test("brings an answer")
+    func answer() async throws {
+        try await ScriptedServer.run { connection in
+            let head = try await connection.requestHead()
+            #expect(head?.hasPrefix("GET /x HTTP/1.1\r\n") == true)
+            try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\netag: \"1\"\r\n\r\nhi")
+            try await connection.waitForClose()
+        } _: { server in
+            let reply = try await self.get(server.port)
+            #expect(String(buffer: reply.body) == "hi")
+            #expect(reply.fields[.eTag] == "\"1\"")
+        }
+    }
+
+    @Test("a refused connection is unreachable")
+    func refused() async throws {
+        let port = try await ScriptedServer.run { _ in } _: { $0.port }
+        let error = await #expect(throws: APIClientError.self) { try await self.get(port) }
+        #expect(error?.kind == .unreachable)
+    }
+
+    @Test("a connection that breaks is lost: before the answer, within it, by reset")
+    func lost() async throws {
+        #expect(try await self.kind { _ = try await $0.requestHead() } == .connectionLost)
+        let cut = try await self.kind { connection in
+            _ = try await connection.requestHead()
+            try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+        }
+        #expect(cut == .connectionLost)
+        let reset = try await self.kind { connection in
+            _ = try await connection.requestHead()
+            try await connection.reset()
+        }
+        #expect(reset == .connectionLost)
+    }
+
+    @Test("what is not HTTP is an invalid answer")
+    func garbage() async throws {
+        let kind = try await self.kind { connection in
+            _ = try await connection.requestHead()
+            try await connection.write("220 mail.example.org ESMTP\r\n\r\n")
+            try await connection.waitForClose()
+        }
+        #expect(kind == .invalidResponse)
+    }
+
+    @Test("a server that trickles is ended by the deadline, on time")
+    func trickle() async throws {
+        let time = VirtualTime()
+        let hasBegun = Gate()
+        try await ScriptedServer.run { connection in
+            _ = try await connection.requestHead()
+            try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nx")
+            hasBegun.open()
+            try await connection.waitForClose()
+        } _: { server in
+            let task = Task { try await self.get(server.port, time: time) }
+            try await hasBegun.pass()
+            await time.waitForAlarms(2)
+            time.advance(by: .seconds(10))
+            let error = await #expect(throws: TimeoutError.self) { try await task.value }
+            #expect(error?.policy == "timeout")
+        }
+    }
+
+    @Test("a private address is refused before anything is sent", arguments: ["127.0.0.1", "localhost", "[::1]", "0.0.0.0"])
+    func privateAddress(host: String) async throws {
+        let wasAsked = Locked(false)
+        try await ScriptedServer.run { connection in
+            if try await connection.requestHead() != nil { wasAsked.withLock { $0 = true } }
+        } _: { server in
+            let client = APIClient("test", transport: AsyncHTTPClientTransport())
+            let error = await #expect(throws: APIClientError.self) { try await client.get("http://\(host):\(server.port)/") }
+            #expect(error?.kind == .addressNotAllowed)
+            await client.close()
+        }
+        #expect(!wasAsked.withLock { $0 })
+    }
+}
