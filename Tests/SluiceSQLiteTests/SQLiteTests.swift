@@ -88,7 +88,10 @@ struct SQLiteTests {
                 await #expect(throws: CancellationError.self) { try await task.value }
             }
             // The same connections, at once: an interrupt that came late would end these.
-            for _ in 0..<100 { #expect(try await database.rows("SELECT 1 AS one").count == 1) }
+            for _ in 0..<100 {
+                let rows = try await database.rows("SELECT 1 AS one")
+                #expect(rows.count == 1)
+            }
         }
     }
 
@@ -96,7 +99,8 @@ struct SQLiteTests {
     func timeout() async throws {
         try await withDatabase(timeout: .milliseconds(50)) { database, _ in
             await #expect(throws: TimeoutError.self) { try await database.rows(self.endless) }
-            #expect(try await database.rows("SELECT 1 AS one").count == 1)
+            let rows = try await database.rows("SELECT 1 AS one")
+            #expect(rows.count == 1)
         }
     }
 

@@ -71,7 +71,8 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
     private func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
         if self.thread.isCurrent { return try work() }
         return try await withCheckedThrowingContinuation { continuation in
-            self.thread.call { continuation.resume(with: Result { try work() }) }
+            let isAccepted = self.thread.call { continuation.resume(with: Result { try work() }) }
+            if !isAccepted { continuation.resume(throwing: Self.closed) }
         }
     }
 }

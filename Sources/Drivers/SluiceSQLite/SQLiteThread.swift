@@ -19,7 +19,12 @@ final class SQLiteThread: TaskExecutor, Sendable {
         case stop
     }
 
-    private let queue = Mutex(Deque<Work>())
+    private struct State {
+        var queue = Deque<Work>()
+        var isStopped = false
+    }
+
+    private let state = Mutex(State())
     private let available = DispatchSemaphore(value: 0)
     /// The running thread's identity, or 0 before it runs.
     private let identity = Atomic<UInt>(0)
@@ -50,29 +55,40 @@ final class SQLiteThread: TaskExecutor, Sendable {
     var isCurrent: Bool { self.identity.load(ordering: .relaxed) == Self.currentIdentity }
 
     /// Runs `work` on the thread, after what was handed in before it.
-    func call(_ work: @escaping @Sendable () -> Void) {
+    ///
+    /// - Returns: False if the thread has been stopped and `work` will never run.
+    func call(_ work: @escaping @Sendable () -> Void) -> Bool {
         self.add(.call(work))
     }
 
     /// Ends the thread once it has done what was handed in before.
     func stop() {
-        self.add(.stop)
+        _ = self.add(.stop)
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        self.add(.job(UnownedJob(job)))
+        // A job must run: one that comes after the thread was stopped, which only the end of a closure lent a connection past
+        // its scope can be, runs where it is.
+        let job = UnownedJob(job)
+        if !self.add(.job(job)) { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 
-    private func add(_ work: Work) {
-        self.queue.withLock { $0.append(work) }
-        self.available.signal()
+    private func add(_ work: Work) -> Bool {
+        let isAdded = self.state.withLock { state in
+            guard !state.isStopped else { return false }
+            state.queue.append(work)
+            if case .stop = work { state.isStopped = true }
+            return true
+        }
+        if isAdded { self.available.signal() }
+        return isAdded
     }
 
     private func run() {
         self.identity.store(Self.currentIdentity, ordering: .relaxed)
         while true {
             self.available.wait()
-            switch self.queue.withLock({ $0.popFirst() }) {
+            switch self.state.withLock({ $0.queue.popFirst() }) {
             case .call(let work): work()
             case .job(let job): job.runSynchronously(on: self.asUnownedTaskExecutor())
             case .stop: return

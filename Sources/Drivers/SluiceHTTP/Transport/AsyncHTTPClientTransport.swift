@@ -84,6 +84,9 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
             APIClientError(.unreachable, message: "no connection within the connect timeout", cause: error)
         case is IOError:
             APIClientError(.connectionLost, message: "the connection broke", cause: error)
+        case let error as HTTPParserError where error == .invalidEOFState:
+            APIClientError(
+                .connectionLost, message: "the server closed the connection before its answer was complete", cause: error)
         case is HTTPParserError:
             APIClientError(.invalidResponse, message: "the answer is not HTTP", cause: error)
         default:
