@@ -23,7 +23,7 @@ test: ## Run every test, beside private PostgreSQL, MariaDB and Redis servers.
 	@scripts/install-packages $(TEST_PACKAGES)
 	@echo "building the tests; the first time takes some minutes …"
 	swift build --build-tests
-	@SLUICE_TEST_PROMTOOL="$$(scripts/install-promtool)" scripts/with-servers swift test --skip-build --parallel
+	@SLUICE_TEST_PROMTOOL="$$(scripts/install-promtool)" scripts/with-servers swift test --skip-build
 
 check: ## Check the format, warnings and imports.
 	@scripts/install-packages $(BUILD_PACKAGES)

@@ -108,7 +108,7 @@ let package = Package(
                 configuration, httpTypes, hummingbird, hummingbirdTesting, logging, nioCore,
             ],
             path: "Apps/Clubhouse/Tests"),
-        tests("IntegrationTests", ["SluiceCommand", "SluiceTesting", asyncHTTPClient, nioCore, nioPosix]),
+        tests("IntegrationTests", ["SluiceCommand", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
     ]
 )
 

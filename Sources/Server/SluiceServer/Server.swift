@@ -81,7 +81,8 @@ public struct Server: Sendable {
         self.responder = OperationResponder(
             inner: router.buildResponder(),
             cache: cacheBytes > 0 ? ResponseCache(maximumBytes: cacheBytes, paths: paths, database: database) : nil,
-            metrics: RequestMetrics(factory: metrics), time: time)
+            metrics: RequestMetrics(factory: metrics),
+            maximumBodyBytes: try settings.value(ServerSettings.maximumBodyBytes), time: time)
     }
 
     /// The server as a Hummingbird application, for ``run(onServing:)`` and for tests.

@@ -13,7 +13,7 @@ public struct ScriptedServer: Sendable {
     /// One accepted connection.
     public struct Connection: Sendable {
         let channel: any Channel
-        let inbound: NIOAsyncChannelInboundStream<ByteBuffer>
+        let reader: Reader
         let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
 
         /// Reads up to the end of a request's head.
@@ -21,7 +21,7 @@ public struct ScriptedServer: Sendable {
         /// - Returns: The head as text, or nil if the client closed the connection first.
         public func requestHead() async throws -> String? {
             var head = ""
-            for try await part in self.inbound {
+            while let part = try await self.reader.next() {
                 head += String(buffer: part)
                 if head.contains("\r\n\r\n") { return head }
             }
@@ -88,7 +88,24 @@ public struct ScriptedServer: Sendable {
         _ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ script: @Sendable (Connection) async throws -> Void
     ) async {
         try? await connection.executeThenClose { inbound, outbound in
-            try await script(Connection(channel: connection.channel, inbound: inbound, outbound: outbound))
+            try await script(Connection(channel: connection.channel, reader: Reader(inbound), outbound: outbound))
+        }
+    }
+}
+
+extension ScriptedServer {
+    /// The one iterator over a connection's bytes.
+    ///
+    /// - Note: Unchecked: a connection's script is the only one to read, in one task.
+    final class Reader: @unchecked Sendable {
+        private var iterator: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+
+        init(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>) {
+            self.iterator = inbound.makeAsyncIterator()
+        }
+
+        func next() async throws -> ByteBuffer? {
+            try await self.iterator.next(isolation: #isolation)
         }
     }
 }

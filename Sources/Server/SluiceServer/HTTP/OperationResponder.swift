@@ -17,15 +17,27 @@ struct OperationResponder<Inner: HTTPResponder>: HTTPResponder where Inner.Conte
     let inner: Inner
     let cache: ResponseCache?
     let metrics: RequestMetrics
+    let maximumBodyBytes: Int
     let time: any TimeSource
 
     // A valid name in the source code cannot fail to be one.
     private static var requestID: HTTPField.Name { HTTPField.Name("x-request-id")! }  // swift-format-ignore: NeverForceUnwrap
 
     func respond(to request: Request, context: RequestScope) async throws -> Response {
-        let operation = OperationContext(
-            name: "http", id: request.headers[Self.requestID].flatMap { OperationID($0) } ?? OperationID(), time: self.time)
-        return try await OperationContext.$current.withValue(operation) {
+        var context = context
+        context.maxUploadSize = self.maximumBodyBytes
+        return try await self.answer(request, as: self.operation(request), context)
+    }
+
+    private func operation(_ request: Request) -> OperationContext {
+        let id = request.headers[Self.requestID].flatMap { OperationID($0) }
+        return OperationContext(name: "http", id: id ?? OperationID(), time: self.time)
+    }
+
+    private func answer(
+        _ request: Request, as operation: OperationContext, _ context: RequestScope
+    ) async throws -> Response {
+        try await OperationContext.$current.withValue(operation) {
             let start = self.time.now
             var (response, route) = try await self.answer(request, context)
             response.headers[Self.requestID] = operation.id.description

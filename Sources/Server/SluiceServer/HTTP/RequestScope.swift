@@ -6,6 +6,8 @@ public import Hummingbird
 public struct RequestScope: RequestContext {
     /// What Hummingbird keeps.
     public var coreContext: CoreRequestContextStorage
+    /// The largest body accepted, in bytes: the setting `http.maximumBodyBytes`.
+    public internal(set) var maxUploadSize = ServerSettings.maximumBodyBytes.fallback
 
     /// Creates the scope of a request that has just come in.
     public init(source: Source) {
