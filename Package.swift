@@ -72,7 +72,8 @@ let package = Package(
         module(
             "Server", "SluiceServer",
             [
-                "Sluice", "SluiceSQL", "SluiceTelemetry", configuration, httpTypes, hummingbird, hummingbirdCore, lifecycle,
+                "Sluice", "SluiceSQL", "SluiceTelemetry", configuration, httpTypes, hummingbird, hummingbirdCore,
+                lifecycle,
                 logging, metrics, nioCore, systemPackage, unixSignals,
             ]),
 
@@ -81,7 +82,8 @@ let package = Package(
 
         // MARK: Apps
         app(
-            "Clubhouse", ["Sluice", "SluiceHTTP", "SluiceSQL", "SluiceServer", httpTypes, hummingbird, logging, nioCore]),
+            "Clubhouse",
+            ["Sluice", "SluiceHTTP", "SluiceSQL", "SluiceServer", httpTypes, hummingbird, logging, nioCore]),
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
@@ -98,7 +100,8 @@ let package = Package(
         tests(
             "SluiceServerTests",
             [
-                "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting", configuration,
+                "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting",
+                configuration,
                 httpTypes, hummingbird, hummingbirdTesting, logging, nioCore,
             ]),
         tests(
@@ -117,13 +120,19 @@ func module(_ layer: String, _ name: String, _ dependencies: [Target.Dependency]
     .target(name: name, dependencies: dependencies, path: "Sources/\(layer)/\(name)", swiftSettings: settings)
 }
 
-/// One backend. It sees only what the toolkit makes public.
+/// One backend, which sees only what the toolkit makes public.
 func app(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(
-        name: name, dependencies: dependencies, path: "Apps/\(name)/Sources", packageAccess: false, swiftSettings: settings)
+        name: name, dependencies: dependencies, path: "Apps/\(name)/Sources", packageAccess: false,
+        swiftSettings: settings)
 }
 
 /// The tests of one module.
 func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
     .testTarget(name: name, dependencies: dependencies, path: path ?? "Tests/\(name)", swiftSettings: settings)
+}
+
+// The documentation plugin is needed by `make docs` alone, so nobody else has to fetch it.
+if Context.environment["SLUICE_DOCS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin.git", from: "1.5.0"))
 }

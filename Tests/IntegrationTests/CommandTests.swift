@@ -10,12 +10,18 @@ struct CommandTests {
     @Test("imports a file, once, and says what it did")
     func importFile() async throws {
         try await withFolder { folder in
-            let arguments = ["clubhouse", "import", "\(Sluice.samples)/2023-24-en.1.json", "--database", "sqlite:a/b/club.db"]
+            let arguments = [
+                "clubhouse", "import", "\(Sluice.samples)/2023-24-en.1.json", "--database", "sqlite:a/b/club.db",
+            ]
             let first = try await Sluice.run(arguments, in: folder)
             #expect(first.status == 0)
-            #expect(first.output == #"{"changed":0,"new":380,"season":"English Premier League 2023/24","unchanged":0}"# + "\n")
+            #expect(
+                first.output == #"{"changed":0,"new":380,"season":"English Premier League 2023/24","unchanged":0}"#
+                    + "\n")
             let second = try await Sluice.run(arguments, in: folder)
-            #expect(second.output == #"{"changed":0,"new":0,"season":"English Premier League 2023/24","unchanged":380}"# + "\n")
+            #expect(
+                second.output == #"{"changed":0,"new":0,"season":"English Premier League 2023/24","unchanged":380}"#
+                    + "\n")
         }
     }
 
@@ -43,24 +49,29 @@ struct CommandTests {
                 try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: \(season.utf8.count)\r\n\r\n\(season)")
                 try await connection.waitForClose()
             } _: { source in
-                let arguments = ["clubhouse", "import", "http://127.0.0.1:\(source.port)/s", "--database", "sqlite:club.db"]
+                let arguments = [
+                    "clubhouse", "import", "http://127.0.0.1:\(source.port)/s", "--database", "sqlite:club.db",
+                ]
                 let refused = try await Sluice.run(arguments, in: folder)
                 #expect(refused.status == 65)
                 #expect(refused.errors.contains("private"))
-                let allowed = try await Sluice.run(arguments, in: folder, environment: ["SLUICE_ALLOW_PRIVATE_ADDRESSES": "true"])
+                let allowed = try await Sluice.run(
+                    arguments, in: folder, environment: ["SLUICE_ALLOW_PRIVATE_ADDRESSES": "true"])
                 #expect(allowed.status == 0, "\(allowed.errors)")
                 #expect(allowed.output.contains(#""new":1"#))
             }
         }
     }
 
-    @Test("what cannot be used is one line on standard error, and an exit code that says which kind", arguments: [
-        (["clubhouse", "import", "missing.json"], 65, "missing.json"),
-        (["clubhouse", "import", "bad.json", "--database", "sqlite::memory:"], 65, "line 1, column 2"),
-        (["serve", "--port", "x"], 78, "port"), (["serve", "--set", "log.level=loud"], 78, "trace, debug, info"),
-        (["serve", "--database", "postgres://h/d"], 78, "sqlite:PATH"), (["serve", "nothing"], 64, "clubhouse"),
-        (["serve", "--config", "missing.json"], 78, "config"), (["serve", "--set", "x"], 64, "KEY=VALUE"),
-    ] as [([String], Int32, String)])
+    @Test(
+        "what cannot be used is one line on standard error, and an exit code that says which kind",
+        arguments: [
+            (["clubhouse", "import", "missing.json"], 65, "missing.json"),
+            (["clubhouse", "import", "bad.json", "--database", "sqlite::memory:"], 65, "line 1, column 2"),
+            (["serve", "--port", "x"], 78, "port"), (["serve", "--set", "log.level=loud"], 78, "trace, debug, info"),
+            (["serve", "--database", "postgres://h/d"], 78, "sqlite:PATH"), (["serve", "nothing"], 64, "clubhouse"),
+            (["serve", "--config", "missing.json"], 78, "config"), (["serve", "--set", "x"], 64, "KEY=VALUE"),
+        ] as [([String], Int32, String)])
     func failures(arguments: [String], status: Int32, mentioned: String) async throws {
         try await withFolder { folder in
             try Data("not json".utf8).write(to: folder.appendingPathComponent("bad.json"))
@@ -73,7 +84,8 @@ struct CommandTests {
 
     @Test("a port in use is said, with what to do")
     func portInUse() async throws {
-        try await ScriptedServer.run { _ in } _: { taken in
+        try await ScriptedServer.run { _ in
+        } _: { taken in
             try await withFolder { folder in
                 let arguments = ["serve", "--port", "\(taken.port)", "--database", "sqlite::memory:"]
                 let result = try await Sluice.run(arguments, in: folder)
@@ -99,7 +111,9 @@ struct CommandTests {
                 let origin: String
             }
             let entries = try JSONDecoder().decode([Entry].self, from: Data(result.output.utf8))
-            func origin(_ key: String) -> String { entries.first { $0.key == key }.map { "\($0.value) \($0.origin)" } ?? "" }
+            func origin(_ key: String) -> String {
+                entries.first { $0.key == key }.map { "\($0.value) \($0.origin)" } ?? ""
+            }
             #expect(origin("log.level") == "debug command line")
             #expect(origin("host") == "::1 environment")
             #expect(origin("port") == "9001 .env")
@@ -123,7 +137,8 @@ struct CommandTests {
             try await withServer(["--allow-private-addresses", "--set", "log.level=debug"]) { address, _, server in
                 let order = Task {
                     try await fetch(
-                        address + "/clubhouse/imports", method: "POST", body: #"{"url": "http://127.0.0.1:\#(source.port)/s"}"#)
+                        address + "/clubhouse/imports", method: "POST",
+                        body: #"{"url": "http://127.0.0.1:\#(source.port)/s"}"#)
                 }
                 try await asked.pass()
                 server.signal(SIGTERM)
@@ -148,7 +163,8 @@ struct CommandTests {
             try await withServer(["--allow-private-addresses", "--set", "gracePeriodSeconds=1"]) { address, _, server in
                 let order = Task {
                     try? await fetch(
-                        address + "/clubhouse/imports", method: "POST", body: #"{"url": "http://127.0.0.1:\#(source.port)/s"}"#)
+                        address + "/clubhouse/imports", method: "POST",
+                        body: #"{"url": "http://127.0.0.1:\#(source.port)/s"}"#)
                 }
                 try await asked.pass()
                 server.signal(SIGTERM)
@@ -161,13 +177,16 @@ struct CommandTests {
     @Test("promtool accepts the metrics")
     func promtool() async throws {
         let path = try #require(
-            ProcessInfo.processInfo.environment["SLUICE_TEST_PROMTOOL"], "SLUICE_TEST_PROMTOOL is not set; run make test")
+            ProcessInfo.processInfo.environment["SLUICE_TEST_PROMTOOL"],
+            "SLUICE_TEST_PROMTOOL is not set; run make test")
         try await withServer { address, _, _ in
             for path in ["/clubhouse/seasons", "/clubhouse/seasons", "/clubhouse/table", "/nowhere", "/health/ready"] {
                 _ = try await fetch(address + path)
             }
             let metrics = try await fetch(address + "/metrics")
-            #expect(metrics.body.contains(#"sluice_http_requests_total{method="GET",route="/clubhouse/seasons",status="200"} 2"#))
+            #expect(
+                metrics.body.contains(
+                    #"sluice_http_requests_total{method="GET",route="/clubhouse/seasons",status="200"} 2"#))
             let process = Process()
             process.executableURL = URL(fileURLWithPath: path)
             process.arguments = ["check", "metrics"]
@@ -186,13 +205,18 @@ struct CommandTests {
     @Test("logs are one JSON object a line, and one operation's id is in every layer's", arguments: ["json"])
     func logs(format: String) async throws {
         try await withFolder { folder in
-            let arguments = ["clubhouse", "import", "\(Sluice.samples)/2023-24-en.1.json", "--database", "sqlite:club.db"]
-            let result = try await Sluice.run(arguments + ["--set", "log.format=\(format)", "--set", "log.level=debug"], in: folder)
+            let arguments = [
+                "clubhouse", "import", "\(Sluice.samples)/2023-24-en.1.json", "--database", "sqlite:club.db",
+            ]
+            let result = try await Sluice.run(
+                arguments + ["--set", "log.format=\(format)", "--set", "log.level=debug"], in: folder)
             struct Line: Decodable {
                 let message: String
                 let metadata: [String: String]
             }
-            let lines = try result.errors.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+            let lines = try result.errors.split(separator: "\n").map {
+                try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+            }
             #expect(lines.contains { $0.metadata["pipeline"] == "database.transaction" })
             #expect(lines.contains { $0.message == "season imported" })
             #expect(Set(lines.compactMap { $0.metadata["operation"] }).count == 1)

@@ -4,12 +4,13 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// The servers that `make test` starts are there and are what they claim to be. Absent, these tests fail.
+/// The servers that `make test` starts are there and are what they claim to be; without them these tests fail.
 @Suite("Servers", .timeLimit(.minutes(1)))
 struct ServersTests {
     /// Connects to the server that an environment variable names, sends `greeting`, and returns the first bytes of its answer.
     private func talk(_ variable: String, sending greeting: [UInt8], atLeast count: Int) async throws -> [UInt8] {
-        let address = try #require(ProcessInfo.processInfo.environment[variable], "\(variable) is not set; run make test")
+        let address = try #require(
+            ProcessInfo.processInfo.environment[variable], "\(variable) is not set; run make test")
         let parts = address.split(separator: ":")
         let port = try #require(parts.last.flatMap { Int($0) })
         let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
@@ -32,7 +33,8 @@ struct ServersTests {
     @Test("PostgreSQL answers a request for TLS with yes or no")
     func postgres() async throws {
         // SSLRequest: length 8, code 80877103 (PostgreSQL 15, "Message Formats").
-        let answer = try await self.talk("SLUICE_TEST_POSTGRES", sending: [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F], atLeast: 1)
+        let answer = try await self.talk(
+            "SLUICE_TEST_POSTGRES", sending: [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F], atLeast: 1)
         #expect(answer == [UInt8(ascii: "N")] || answer == [UInt8(ascii: "S")])
     }
 

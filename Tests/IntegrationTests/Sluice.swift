@@ -20,7 +20,8 @@ final class Sluice: Sendable {
     }
 
     static var samples: String {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../samples").standardized.path
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../samples").standardized
+            .path
     }
 
     /// Runs a command to its end.
@@ -51,7 +52,8 @@ final class Sluice: Sendable {
         }
         let (stream, continuation) = AsyncStream<Int32>.makeStream()
         process.terminationHandler = { process in
-            continuation.yield(process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus)
+            continuation.yield(
+                process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus)
             continuation.finish()
         }
         self.exit = Task { await stream.first { _ in true } ?? -1 }
@@ -74,7 +76,9 @@ final class Sluice: Sendable {
     func waitForAddress() async throws -> String {
         while true {
             let output = self.output.withLock { $0 }
-            if let range = output.range(of: #"http://127\.0\.0\.1:\d+"#, options: .regularExpression) { return String(output[range]) }
+            if let range = output.range(of: #"http://127\.0\.0\.1:\d+"#, options: .regularExpression) {
+                return String(output[range])
+            }
             if !self.process.isRunning { throw Failure(errors: self.errors.withLock { $0 }) }
             await Task.yield()
         }

@@ -11,7 +11,9 @@ struct APIClientTests {
     let time = VirtualTime()
     let settings = APIClientConfiguration(backoff: Backoff(base: .zero, maximum: .zero), maximumBodyBytes: 100)
 
-    private func client(_ transport: ScriptedTransport, _ change: (inout APIClientConfiguration) -> Void = { _ in }) -> APIClient {
+    private func client(_ transport: ScriptedTransport, _ change: (inout APIClientConfiguration) -> Void = { _ in })
+        -> APIClient
+    {
         var settings = self.settings
         change(&settings)
         return APIClient("test", configuration: settings, transport: transport, time: self.time)
@@ -30,7 +32,9 @@ struct APIClientTests {
     @Test("does not try again what would end the same way", arguments: [400, 401, 403, 404, 410, 422, 501])
     func notRetried(status: Int) async throws {
         let transport = ScriptedTransport { _, _ in .init(.init(code: status)) }
-        let error = await #expect(throws: APIClientError.self) { try await self.client(transport).get("https://example.org/") }
+        let error = await #expect(throws: APIClientError.self) {
+            try await self.client(transport).get("https://example.org/")
+        }
         #expect(error?.status == status)
         #expect(transport.requests.count == 1)
     }
@@ -53,7 +57,9 @@ struct APIClientTests {
     @Test("gives up at once when Retry-After outlasts the deadline, and says how long to wait")
     func retryAfterTooLong() async {
         let transport = ScriptedTransport { _, _ in .init(.serviceUnavailable, fields: [.retryAfter: "3600"]) }
-        let error = await #expect(throws: APIClientError.self) { try await self.client(transport).get("https://example.org/") }
+        let error = await #expect(throws: APIClientError.self) {
+            try await self.client(transport).get("https://example.org/")
+        }
         #expect(error?.retryAfter == .seconds(3_600))
         #expect(error?.attempts == 1)
     }
@@ -66,7 +72,9 @@ struct APIClientTests {
         }
         let client = self.client(transport) { $0.breakerFailures = 2 }
         await #expect(throws: RejectionError.self) { try await client.get("https://down.example.org/") }
-        let error = await #expect(throws: RejectionError.self) { try await client.get("https://down.example.org/other") }
+        let error = await #expect(throws: RejectionError.self) {
+            try await client.get("https://down.example.org/other")
+        }
         #expect(error?.policy == "circuitBreaker")
         #expect(error?.retryAfter == .seconds(60))
         #expect(transport.requests.count == 2)
@@ -107,7 +115,8 @@ struct APIClientTests {
             }
         }
         let client = self.client(transport)
-        _ = try await client.get("https://example.org/a", fields: [.authorization: "Bearer t", .cookie: "c=1", .accept: "a/b"])
+        _ = try await client.get(
+            "https://example.org/a", fields: [.authorization: "Bearer t", .cookie: "c=1", .accept: "a/b"])
         let sent = transport.requests
         #expect(sent.map(\.path) == ["/a", "/b", "/c"])
         #expect(sent.map { $0.headerFields[.authorization] } == ["Bearer t", "Bearer t", nil])
@@ -115,21 +124,29 @@ struct APIClientTests {
         #expect(sent.map { $0.headerFields[.accept] } == ["a/b", "a/b", "a/b"])
     }
 
-    @Test("refuses redirects without end, to http, or to another scheme", arguments: [
-        ("https://example.org/loop", APIClientError.Kind.tooManyRedirects), ("http://example.org/", .tooManyRedirects),
-        ("file:///etc/passwd", .urlNotAllowed), ("gopher://example.org/", .urlNotAllowed),
-    ])
+    @Test(
+        "refuses redirects without end, to http, or to another scheme",
+        arguments: [
+            ("https://example.org/loop", APIClientError.Kind.tooManyRedirects),
+            ("http://example.org/", .tooManyRedirects),
+            ("file:///etc/passwd", .urlNotAllowed), ("gopher://example.org/", .urlNotAllowed),
+        ])
     func badRedirects(location: String, kind: APIClientError.Kind) async {
         let transport = ScriptedTransport { _, _ in .init(.found, fields: [.location: location]) }
-        let error = await #expect(throws: APIClientError.self) { try await self.client(transport).get("https://example.org/") }
+        let error = await #expect(throws: APIClientError.self) {
+            try await self.client(transport).get("https://example.org/")
+        }
         #expect(error?.kind == kind)
         #expect(transport.requests.count <= 6)
     }
 
-    @Test("fetches only http and https URLs", arguments: [
-        "", "example.org", "/path", "ftp://example.org/", "file:///etc/passwd", "http://", "https://user:secret@example.org/",
-        "javascript:alert(1)", "http:///nohost",
-    ])
+    @Test(
+        "fetches only http and https URLs",
+        arguments: [
+            "", "example.org", "/path", "ftp://example.org/", "file:///etc/passwd", "http://",
+            "https://user:secret@example.org/",
+            "javascript:alert(1)", "http:///nohost",
+        ])
     func badURLs(url: String) async {
         let transport = ScriptedTransport { _, _ in .init(.ok) }
         let error = await #expect(throws: APIClientError.self) { try await self.client(transport).get(url) }

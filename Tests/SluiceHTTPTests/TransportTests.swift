@@ -11,7 +11,8 @@ import Testing
 struct TransportTests {
     /// A client that tries once, so that an error is the transport's.
     private func get(
-        _ port: Int, rules: AddressRules = AddressRules(allowsPrivateAddresses: true), time: any TimeSource = SystemTime.shared
+        _ port: Int, rules: AddressRules = AddressRules(allowsPrivateAddresses: true),
+        time: any TimeSource = SystemTime.shared
     ) async throws -> HTTPReply {
         let client = APIClient(
             "test", configuration: APIClientConfiguration(maximumAttempts: 1),
@@ -26,7 +27,9 @@ struct TransportTests {
         }
     }
 
-    private func kind(_ script: @escaping @Sendable (ScriptedServer.Connection) async throws -> Void) async throws -> APIClientError.Kind? {
+    private func kind(_ script: @escaping @Sendable (ScriptedServer.Connection) async throws -> Void) async throws
+        -> APIClientError.Kind?
+    {
         try await ScriptedServer.run(script) { server in
             do {
                 _ = try await self.get(server.port)
@@ -53,7 +56,10 @@ struct TransportTests {
 
     @Test("a refused connection is unreachable")
     func refused() async throws {
-        let port = try await ScriptedServer.run { _ in } _: { $0.port }
+        let port = try await ScriptedServer.run { _ in
+        } _: {
+            $0.port
+        }
         let error = await #expect(throws: APIClientError.self) { try await self.get(port) }
         #expect(error?.kind == .unreachable)
     }
@@ -102,14 +108,18 @@ struct TransportTests {
         }
     }
 
-    @Test("a private address is refused before anything is sent", arguments: ["127.0.0.1", "localhost", "[::1]", "0.0.0.0"])
+    @Test(
+        "a private address is refused before anything is sent",
+        arguments: ["127.0.0.1", "localhost", "[::1]", "0.0.0.0"])
     func privateAddress(host: String) async throws {
         let wasAsked = Locked(false)
         try await ScriptedServer.run { connection in
             if try await connection.requestHead() != nil { wasAsked.withLock { $0 = true } }
         } _: { server in
             let client = APIClient("test", transport: AsyncHTTPClientTransport())
-            let error = await #expect(throws: APIClientError.self) { try await client.get("http://\(host):\(server.port)/") }
+            let error = await #expect(throws: APIClientError.self) {
+                try await client.get("http://\(host):\(server.port)/")
+            }
             #expect(error?.kind == .addressNotAllowed)
             await client.close()
         }

@@ -62,7 +62,9 @@ struct DatabaseVersionTests {
         try await withDatabase { database, _ in
             try await database.migrate("app", [self.first, self.second])
             let changed = Migration("001", ["CREATE TABLE a (i TEXT)"])
-            let error = await #expect(throws: SQLError.self) { try await database.migrate("app", [changed, self.second]) }
+            let error = await #expect(throws: SQLError.self) {
+                try await database.migrate("app", [changed, self.second])
+            }
             #expect(error?.kind == .migration)
             let unknown = await #expect(throws: SQLError.self) { try await database.migrate("app", [self.first]) }
             #expect(unknown?.kind == .migration)

@@ -33,9 +33,11 @@ struct SQLiteTests {
         }
     }
 
-    @Test("what is interpolated is bound, never part of the statement", arguments: [
-        "'; DROP TABLE t; --", "\" OR 1=1 --", "?1", "\\'; SELECT 1", "x'41'", "%", "\u{0}",
-    ])
+    @Test(
+        "what is interpolated is bound, never part of the statement",
+        arguments: [
+            "'; DROP TABLE t; --", "\" OR 1=1 --", "?1", "\\'; SELECT 1", "x'41'", "%", "\u{0}",
+        ])
     func injection(text: String) async throws {
         try await withDatabase { database, _ in
             try await database.withTransaction { connection in
@@ -113,7 +115,9 @@ struct SQLiteTests {
                 for database in [first, second] {
                     group.addTask {
                         for number in 0..<100 {
-                            try await database.withTransaction { _ = try await $0.execute("INSERT INTO t VALUES (\(number))") }
+                            try await database.withTransaction {
+                                _ = try await $0.execute("INSERT INTO t VALUES (\(number))")
+                            }
                         }
                     }
                 }

@@ -42,7 +42,8 @@ private struct Counting: Backend {
         }
         routes.get("fail/:how") { _, context -> String in
             switch context.parameters.get("how") {
-            case "rejected": throw RejectionError(policy: "rateLimit", reason: .rateLimited, retryAfter: .milliseconds(1_500))
+            case "rejected":
+                throw RejectionError(policy: "rateLimit", reason: .rateLimited, retryAfter: .milliseconds(1_500))
             case "timeout": throw TimeoutError(policy: "deadline", limit: .seconds(1))
             case "sql": throw SQLError(.statement, message: "no such table: secrets")
             case "busy": throw SQLError(.busy, message: "locked")
@@ -62,7 +63,8 @@ struct ServerTests {
 
     /// Builds a server on a database in memory and tests it in process.
     private func withServer(
-        _ values: [AbsoluteConfigKey: ConfigValue] = [:], _ body: @escaping @Sendable (any TestClientProtocol) async throws -> Void
+        _ values: [AbsoluteConfigKey: ConfigValue] = [:],
+        _ body: @escaping @Sendable (any TestClientProtocol) async throws -> Void
     ) async throws {
         let defaults: [AbsoluteConfigKey: ConfigValue] = ["database": "sqlite::memory:"]
         let settings = Settings([
@@ -70,7 +72,9 @@ struct ServerTests {
         ])
         let lines = self.lines
         let logger = Logger(label: "test") { label in
-            StructuredLogHandler(label: label, level: .debug, format: .text) { line in lines.withLock { $0.append(line) } }
+            StructuredLogHandler(label: label, level: .debug, format: .text) { line in
+                lines.withLock { $0.append(line) }
+            }
         }
         let server = try await Server.build(
             [Counting.self], settings: settings, drivers: [SQLiteDriver.self], logger: logger, time: self.time)
@@ -114,12 +118,14 @@ struct ServerTests {
         }
     }
 
-    @Test("errors are problems with a stable type, and give nothing away", arguments: [
-        ("/counting/fail/rejected", 503, "overloaded", "2"), ("/counting/fail/timeout", 504, "timed-out", nil),
-        ("/counting/fail/sql", 500, "internal", nil), ("/counting/fail/busy", 503, "overloaded", "1"),
-        ("/counting/fail/cancelled", 503, "shutting-down", "1"), ("/nowhere", 404, "not-found", nil),
-        ("/counting/nowhere", 404, "not-found", nil),
-    ] as [(String, Int, String, String?)])
+    @Test(
+        "errors are problems with a stable type, and give nothing away",
+        arguments: [
+            ("/counting/fail/rejected", 503, "overloaded", "2"), ("/counting/fail/timeout", 504, "timed-out", nil),
+            ("/counting/fail/sql", 500, "internal", nil), ("/counting/fail/busy", 503, "overloaded", "1"),
+            ("/counting/fail/cancelled", 503, "shutting-down", "1"), ("/nowhere", 404, "not-found", nil),
+            ("/counting/nowhere", 404, "not-found", nil),
+        ] as [(String, Int, String, String?)])
     func problems(path: String, status: Int, type: String, retryAfter: String?) async throws {
         try await self.withServer { client in
             try await client.execute(uri: path, method: .get) { response in
@@ -138,7 +144,8 @@ struct ServerTests {
         try await self.withServer(["http.maximumBodyBytes": 1_024]) { client in
             func post(_ count: Int) async throws -> HTTPResponse.Status {
                 try await client.execute(
-                    uri: "/counting/echo", method: .post, body: ByteBuffer(repeating: 0x61, count: count)) { $0.status }
+                    uri: "/counting/echo", method: .post, body: ByteBuffer(repeating: 0x61, count: count)
+                ) { $0.status }
             }
             let statuses = [try await post(1_024), try await post(1_025)]
             #expect(statuses == [.ok, .contentTooLarge])
@@ -164,14 +171,17 @@ struct ServerTests {
     @Test("says that it is alive and whether it is ready, and what it did")
     func operations() async throws {
         try await self.withServer { client in
-            try await client.execute(uri: "/health/live", method: .get) { #expect(String(buffer: $0.body) == #"{"status":"ok"}"#) }
+            try await client.execute(uri: "/health/live", method: .get) {
+                #expect(String(buffer: $0.body) == #"{"status":"ok"}"#)
+            }
             try await client.execute(uri: "/health/ready", method: .get) { response in
                 #expect(String(buffer: response.body) == #"{"checks":{"counting":"ok","database":"ok"},"status":"ok"}"#)
             }
             try await client.execute(uri: "/metrics", method: .get) { response in
                 #expect(response.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
                 let text = String(buffer: response.body)
-                #expect(text.contains(#"sluice_http_requests_total{method="GET",route="/health/ready",status="200"} 1"#))
+                #expect(
+                    text.contains(#"sluice_http_requests_total{method="GET",route="/health/ready",status="200"} 1"#))
             }
         }
     }

@@ -8,7 +8,8 @@ import Testing
 struct SettingsTests {
     /// Loads settings with a `.env` file and a JSON file of their own.
     private func load(
-        arguments: [String: String] = [:], environment: [String: String] = [:], environmentFile: String = "", file: String = "{}"
+        arguments: [String: String] = [:], environment: [String: String] = [:], environmentFile: String = "",
+        file: String = "{}"
     ) async throws -> Settings {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -44,11 +45,15 @@ struct SettingsTests {
         #expect(try all.value(ServerSettings.allowPrivateAddresses))
     }
 
-    @Test("every key is read from the environment under its upper-case name", arguments: [
-        ("SLUICE_HOST", "host", "::1"), ("SLUICE_DATABASE", "database", "sqlite:x"),
-        ("SLUICE_ALLOW_PRIVATE_ADDRESSES", "allowPrivateAddresses", "true"), ("SLUICE_LOG_LEVEL", "log.level", "trace"),
-        ("SLUICE_HTTP_MAXIMUM_BODY_BYTES", "http.maximumBodyBytes", "2048"), ("SLUICE_GRACE_PERIOD_SECONDS", "gracePeriodSeconds", "7"),
-    ])
+    @Test(
+        "every key is read from the environment under its upper-case name",
+        arguments: [
+            ("SLUICE_HOST", "host", "::1"), ("SLUICE_DATABASE", "database", "sqlite:x"),
+            ("SLUICE_ALLOW_PRIVATE_ADDRESSES", "allowPrivateAddresses", "true"),
+            ("SLUICE_LOG_LEVEL", "log.level", "trace"),
+            ("SLUICE_HTTP_MAXIMUM_BODY_BYTES", "http.maximumBodyBytes", "2048"),
+            ("SLUICE_GRACE_PERIOD_SECONDS", "gracePeriodSeconds", "7"),
+        ])
     func environmentNames(name: String, key: String, value: String) async throws {
         let settings = try await self.load(environment: [name: value])
         let description = try #require(ServerSettings.all.first { $0.key == key })
@@ -57,12 +62,16 @@ struct SettingsTests {
         #expect(entry.origin == "environment")
     }
 
-    @Test("a wrong value is an error that names the key, its source and the range", arguments: [
-        ("port", "65536", "0...65535"), ("port", "-1", "0...65535"), ("port", "http", "0...65535"),
-        ("log.level", "loud", "trace, debug, info, notice, warning, error, critical"), ("log.format", "xml", "text, json"),
-        ("allowPrivateAddresses", "perhaps", "true, false"), ("database", "postgres://h/d", "sqlite:PATH or sqlite::memory:"),
-        ("host", "", "a host name or address"),
-    ])
+    @Test(
+        "a wrong value is an error that names the key, its source and the range",
+        arguments: [
+            ("port", "65536", "0...65535"), ("port", "-1", "0...65535"), ("port", "http", "0...65535"),
+            ("log.level", "loud", "trace, debug, info, notice, warning, error, critical"),
+            ("log.format", "xml", "text, json"),
+            ("allowPrivateAddresses", "perhaps", "true, false"),
+            ("database", "postgres://h/d", "sqlite:PATH or sqlite::memory:"),
+            ("host", "", "a host name or address"),
+        ])
     func wrong(key: String, value: String, range: String) async throws {
         let settings = try await self.load(arguments: [key: value])
         let description = try #require(ServerSettings.all.first { $0.key == key })

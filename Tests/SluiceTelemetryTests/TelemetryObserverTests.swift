@@ -14,7 +14,9 @@ struct TelemetryObserverTests {
     private func logger(_ format: StructuredLogHandler.Format) -> Logger {
         let lines = self.lines
         return Logger(label: "test") { label in
-            StructuredLogHandler(label: label, level: .debug, format: format) { line in lines.withLock { $0.append(line) } }
+            StructuredLogHandler(label: label, level: .debug, format: format) { line in
+                lines.withLock { $0.append(line) }
+            }
         }
     }
 

@@ -6,7 +6,7 @@ public import SluiceServer
 
 /// Club management: who plays, and how the season stands.
 public struct Clubhouse: Backend {
-    /// `clubhouse`
+    /// The first part of its paths: `clubhouse`.
     public static let name = "clubhouse"
     /// See ``ClubhouseSettings``.
     public static let settings = ClubhouseSettings.all

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import SluiceSQL
 
-/// Clubhouse's part of the schema. A match is known by its season, stage, round and teams, and, since the same pairing can occur
+/// Clubhouse's part of the schema.
+///
+/// A match is known by its season, stage, round and teams, and, since the same pairing can occur
 /// twice in a round (a replay), by which of those it is.
 let clubhouseMigrations = [
     Migration(

@@ -16,7 +16,8 @@ import Testing
 
 /// The season the project ships.
 func sampleSeason() throws -> Data {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../..").standardized
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../..")
+        .standardized
     return try Data(contentsOf: root.appendingPathComponent("samples/2023-24-en.1.json"))
 }
 
@@ -110,5 +111,7 @@ func serving<Value: Sendable>(
         while try await connection.requestHead() != nil {
             try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: \(text.utf8.count)\r\n\(fields)\r\n\(text)")
         }
-    } _: { try await body($0) }
+    } _: {
+        try await body($0)
+    }
 }

@@ -11,11 +11,14 @@ import Testing
 
 @Suite("Import", .timeLimit(.minutes(2)))
 struct ImportTests {
-    private let season = #"{"name": "S", "matches": [{"date": "2024-01-01", "team1": "A", "team2": "B", "score": {"ft": [1, 0]}}]}"#
+    private let season =
+        #"{"name": "S", "matches": [{"date": "2024-01-01", "team1": "A", "team2": "B", "score": {"ft": [1, 0]}}]}"#
 
-    @Test("a season is stored once, however often it comes, and a changed score updates its row", arguments: [
-        TestingSetup.router, .live,
-    ])
+    @Test(
+        "a season is stored once, however often it comes, and a changed score updates its row",
+        arguments: [
+            TestingSetup.router, .live,
+        ])
     func idempotent(setup: TestingSetup) async throws {
         let text = String(decoding: try sampleSeason(), as: UTF8.self)
         let current = Locked(text)
@@ -65,7 +68,9 @@ struct ImportTests {
                 let url = "http://127.0.0.1:\(source.port)/s"
                 _ = try await clubhouse.order(url)
                 let again = try await clubhouse.order(url)
-                #expect(try again.decode(ImportSummary.self) == ImportSummary(season: "S", new: 0, changed: 0, unchanged: 1))
+                #expect(
+                    try again.decode(ImportSummary.self) == ImportSummary(season: "S", new: 0, changed: 0, unchanged: 1)
+                )
                 #expect(heads.withLock { $0.map { $0.contains("if-none-match") } } == [false, true])
             }
             // Another source has taken the season over: the first one's version says nothing any more.
@@ -96,7 +101,8 @@ struct ImportTests {
                 }
             } _: { source in
                 let order = Task { try await clubhouse.order("http://127.0.0.1:\(source.port)/s") }
-                try await clubhouse.waitForMetric(#"sluice_policy_events_total{event="retry.scheduled",pipeline="clubhouse.source"} 1"#)
+                try await clubhouse.waitForMetric(
+                    #"sluice_policy_events_total{event="retry.scheduled",pipeline="clubhouse.source"} 1"#)
                 await time.waitForAlarms(2)
                 time.advance(by: .milliseconds(4_999))
                 #expect(count.withLock { $0 } == 1)
@@ -110,7 +116,10 @@ struct ImportTests {
 
     @Test("an unreachable source is a 502 that names the policy that gave up, and when to come back")
     func unreachable() async throws {
-        let port = try await ScriptedServer.run { _ in } _: { $0.port }
+        let port = try await ScriptedServer.run { _ in
+        } _: {
+            $0.port
+        }
         try await withClubhouse(settings: ["clubhouse.import.breakerFailures": 5]) { clubhouse in
             let first = try await clubhouse.order("http://127.0.0.1:\(port)/s")
             #expect(first.status == .badGateway)
@@ -157,11 +166,19 @@ struct ImportTests {
         }
     }
 
-    @Test("what is wrong with a season is said, and nothing of it is stored", arguments: [
-        ("{\"name\": \"S\",\n \"matches\": [", "malformed-json", "line", 2),
-        (#"{"name": "S", "matches": [{"date": "2024-01-01", "team1": "A", "team2": "B"}, {"date": "x", "team1": "A", "team2": "B"}]}"#, "invalid-match", "match", 1),
-        (#"{"name": "S", "matches": [{"date": "2024-01-01", "team1": "A", "team2": "B"}, {"date": "2024-01-01", "team1": "A", "team2": "B", "score": {"ft": [1, -2]}}]}"#, "invalid-match", "match", 1),
-    ])
+    @Test(
+        "what is wrong with a season is said, and nothing of it is stored",
+        arguments: [
+            ("{\"name\": \"S\",\n \"matches\": [", "malformed-json", "line", 2),
+            (
+                #"{"name": "S", "matches": [{"date": "2024-01-01", "team1": "A", "team2": "B"}, {"date": "x", "team1": "A", "team2": "B"}]}"#,
+                "invalid-match", "match", 1
+            ),
+            (
+                #"{"name": "S", "matches": [{"date": "2024-01-01", "team1": "A", "team2": "B"}, {"date": "2024-01-01", "team1": "A", "team2": "B", "score": {"ft": [1, -2]}}]}"#,
+                "invalid-match", "match", 1
+            ),
+        ])
     func invalid(text: String, problem: String, member: String, value: Int) async throws {
         try await withClubhouse { clubhouse in
             try await serving(text) { source in
@@ -178,7 +195,8 @@ struct ImportTests {
     @Test("too much is refused: the season and the order")
     func tooLarge() async throws {
         let text = self.season + String(repeating: " ", count: 2_000)
-        try await withClubhouse(settings: ["clubhouse.import.maximumBodyBytes": 1_024, "http.maximumBodyBytes": 1_024]) { clubhouse in
+        try await withClubhouse(settings: ["clubhouse.import.maximumBodyBytes": 1_024, "http.maximumBodyBytes": 1_024])
+        { clubhouse in
             try await serving(text) { source in
                 let answer = try await clubhouse.order("http://127.0.0.1:\(source.port)/s")
                 #expect(answer.status == .contentTooLarge)
@@ -193,7 +211,9 @@ struct ImportTests {
     @Test("only public http and https addresses are fetched from, redirects included")
     func serverSideRequestForgery() async throws {
         try await withClubhouse(allowPrivateAddresses: false) { clubhouse in
-            for url in ["http://127.0.0.1/s", "http://localhost/s", "http://[::1]/s", "http://169.254.169.254/latest/meta-data"] {
+            for url in [
+                "http://127.0.0.1/s", "http://localhost/s", "http://[::1]/s", "http://169.254.169.254/latest/meta-data",
+            ] {
                 let answer = try await clubhouse.order(url)
                 #expect(answer.status == .forbidden)
                 #expect(answer.problem == "address-not-allowed")
@@ -208,7 +228,8 @@ struct ImportTests {
         try await withClubhouse { clubhouse in
             try await ScriptedServer.run { connection in
                 _ = try await connection.requestHead()
-                try await connection.write("HTTP/1.1 302 Found\r\nlocation: file:///etc/passwd\r\ncontent-length: 0\r\n\r\n")
+                try await connection.write(
+                    "HTTP/1.1 302 Found\r\nlocation: file:///etc/passwd\r\ncontent-length: 0\r\n\r\n")
             } _: { source in
                 let answer = try await clubhouse.order("http://127.0.0.1:\(source.port)/s")
                 #expect(answer.problem == "url-not-allowed")

@@ -28,7 +28,8 @@ struct LeagueTableTests {
     @Test("orders by points, goal difference, goals for, name")
     func order() {
         let table = LeagueTable([
-            self.match("Points", "Z1", (1, 0)), self.match("Points", "Z2", (1, 0)), self.match("Difference", "Z3", (5, 0)),
+            self.match("Points", "Z1", (1, 0)), self.match("Points", "Z2", (1, 0)),
+            self.match("Difference", "Z3", (5, 0)),
             self.match("Goals", "Z4", (4, 1)), self.match("Öname", "Z5", (3, 0)), self.match("Name", "Z6", (3, 0)),
         ])
         #expect(table.rows.prefix(5).map(\.team) == ["Points", "Difference", "Goals", "Name", "Öname"])
@@ -37,7 +38,8 @@ struct LeagueTableTests {
     @Test("matches without a result, and cancelled ones, do not count; awarded and abandoned ones with a result do")
     func whatCounts() {
         let table = LeagueTable([
-            self.match("A", "B", nil, .scheduled), self.match("A", "B", (9, 0), .cancelled), self.match("A", "B", (3, 0), .awarded),
+            self.match("A", "B", nil, .scheduled), self.match("A", "B", (9, 0), .cancelled),
+            self.match("A", "B", (3, 0), .awarded),
             self.match("A", "B", (1, 1), .abandoned), self.match("A", "C", nil, .postponed),
         ])
         let row = table.rows.first { $0.team == "A" }

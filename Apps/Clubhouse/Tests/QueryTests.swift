@@ -83,7 +83,9 @@ struct QueryTests {
     func filters() async throws {
         try await self.withSeasons { clubhouse in
             func count(_ query: [String: String]) async throws -> Int {
-                try await clubhouse.get("matches", query.merging(["limit": "200"]) { old, _ in old }).decode(Matches.self).matches.count
+                try await clubhouse.get("matches", query.merging(["limit": "200"]) { old, _ in old }).decode(
+                    Matches.self
+                ).matches.count
             }
             var counts = [try await count(["team": "Arsenal FC"]), try await count(["season": "Cup"])]
             counts.append(try await count(["season": self.league, "from": "2023-08-11", "to": "2023-08-11"]))
@@ -114,16 +116,25 @@ struct QueryTests {
         }
     }
 
-    @Test("what is not there is a 404, and what makes no sense a 400", arguments: [
-        ("matches", ["team": "Nobody"], 404, "unknown-team"), ("matches", ["season": "None"], 404, "unknown-season"),
-        ("matches", ["season": "Cup", "team": "Arsenal FC"], 404, "unknown-team"), ("table", ["season": "None"], 404, "unknown-season"),
-        ("table", ["season": "Cup", "stage": "None"], 404, "unknown-stage"), ("table", [:], 400, "invalid-parameter"),
-        ("matches", ["limit": "0"], 400, "invalid-parameter"), ("matches", ["limit": "201"], 400, "invalid-parameter"),
-        ("matches", ["limit": "x"], 400, "invalid-parameter"), ("matches", ["from": "2024-02-30"], 400, "invalid-parameter"),
-        ("matches", ["to": "tomorrow"], 400, "invalid-parameter"), ("matches", ["status": "lost"], 400, "invalid-parameter"),
-        ("matches", ["cursor": "x"], 400, "invalid-parameter"), ("matches", ["colour": "red"], 400, "invalid-parameter"),
-        ("matches", ["team": "' OR 1=1 --"], 404, "unknown-team"), ("nothing", [:], 404, "not-found"),
-    ] as [(String, [String: String], Int, String)])
+    @Test(
+        "what is not there is a 404, and what makes no sense a 400",
+        arguments: [
+            ("matches", ["team": "Nobody"], 404, "unknown-team"),
+            ("matches", ["season": "None"], 404, "unknown-season"),
+            ("matches", ["season": "Cup", "team": "Arsenal FC"], 404, "unknown-team"),
+            ("table", ["season": "None"], 404, "unknown-season"),
+            ("table", ["season": "Cup", "stage": "None"], 404, "unknown-stage"),
+            ("table", [:], 400, "invalid-parameter"),
+            ("matches", ["limit": "0"], 400, "invalid-parameter"),
+            ("matches", ["limit": "201"], 400, "invalid-parameter"),
+            ("matches", ["limit": "x"], 400, "invalid-parameter"),
+            ("matches", ["from": "2024-02-30"], 400, "invalid-parameter"),
+            ("matches", ["to": "tomorrow"], 400, "invalid-parameter"),
+            ("matches", ["status": "lost"], 400, "invalid-parameter"),
+            ("matches", ["cursor": "x"], 400, "invalid-parameter"),
+            ("matches", ["colour": "red"], 400, "invalid-parameter"),
+            ("matches", ["team": "' OR 1=1 --"], 404, "unknown-team"), ("nothing", [:], 404, "not-found"),
+        ] as [(String, [String: String], Int, String)])
     func problems(path: String, query: [String: String], status: Int, problem: String) async throws {
         try await self.withSeasons { clubhouse in
             let answer = try await clubhouse.get(path, query)

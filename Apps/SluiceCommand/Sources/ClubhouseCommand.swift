@@ -9,13 +9,13 @@ import SluiceSQLite
 import SluiceServer
 import SluiceTelemetry
 
-/// `sluice clubhouse`
+/// The command `sluice clubhouse`.
 struct ClubhouseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clubhouse", abstract: "Club management.", subcommands: [ImportCommand.self])
 }
 
-/// `sluice clubhouse import`
+/// The command `sluice clubhouse import`.
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Load a season in the football.json format.",

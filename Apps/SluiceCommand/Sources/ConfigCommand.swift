@@ -3,10 +3,11 @@ import ArgumentParser
 import Foundation
 import SluiceServer
 
-/// `sluice config`
+/// The command `sluice config`.
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Show every setting with its value, where that came from, and what is allowed.",
+        commandName: "config",
+        abstract: "Show every setting with its value, where that came from, and what is allowed.",
         discussion: """
             Values come, the strongest first, from the command line, the environment (log.level is SLUICE_LOG_LEVEL), the file \
             .env, the file named by --config or SLUICE_CONFIG, and the defaults.
@@ -29,7 +30,8 @@ struct ConfigCommand: AsyncParsableCommand {
         }
         let width = entries.map(\.key.count).max() ?? 0
         for entry in entries {
-            print("\(entry.key.padding(toLength: width, withPad: " ", startingAt: 0))  \(entry.value)  (\(entry.origin))")
+            print(
+                "\(entry.key.padding(toLength: width, withPad: " ", startingAt: 0))  \(entry.value)  (\(entry.origin))")
             print("\(String(repeating: " ", count: width))  \(entry.help) Allowed: \(entry.range).")
         }
     }

@@ -8,7 +8,7 @@ import SluiceServer
 /// Every backend there is, by name.
 let backends: [any Backend.Type] = [Clubhouse.self]
 
-/// `sluice serve`
+/// The command `sluice serve`.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Serve the backends over HTTP until SIGTERM or SIGINT.",
@@ -27,7 +27,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     func validate() throws {
         for name in self.names where !backends.contains(where: { $0.name == name }) {
-            throw ValidationError("there is no backend \(name); there are: \(backends.map { $0.name }.joined(separator: ", "))")
+            throw ValidationError(
+                "there is no backend \(name); there are: \(backends.map { $0.name }.joined(separator: ", "))")
         }
     }
 

@@ -62,7 +62,8 @@ public final class TelemetryObserver: PolicyObserver {
             let series = Series(pipeline: pipeline, label: outcome)
             if let counter = handles.calls[series] { return counter }
             let counter = Counter(
-                label: "sluice_calls_total", dimensions: [("pipeline", pipeline), ("outcome", outcome)], factory: self.metrics)
+                label: "sluice_calls_total", dimensions: [("pipeline", pipeline), ("outcome", outcome)],
+                factory: self.metrics)
             handles.calls[series] = counter
             return counter
         }

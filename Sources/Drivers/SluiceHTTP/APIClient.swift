@@ -33,7 +33,8 @@ public final class APIClient: Sendable {
     ///   - observer: Who is told of every call.
     public init(
         _ name: String, configuration: APIClientConfiguration = APIClientConfiguration(), transport: any HTTPTransport,
-        time: any TimeSource = SystemTime.shared, randomness: Randomness = .shared, observer: (any PolicyObserver)? = nil
+        time: any TimeSource = SystemTime.shared, randomness: Randomness = .shared,
+        observer: (any PolicyObserver)? = nil
     ) {
         self.name = name
         self.configuration = configuration
@@ -107,7 +108,9 @@ public final class APIClient: Sendable {
         }
         let limit = self.configuration.maximumBodyBytes
         let tooLarge = APIClientError(.bodyTooLarge, message: "the body is larger than \(limit) bytes")
-        if let announced = response.head.headerFields[.contentLength].flatMap(Int.init), announced > limit { throw tooLarge }
+        if let announced = response.head.headerFields[.contentLength].flatMap(Int.init), announced > limit {
+            throw tooLarge
+        }
         var body = ByteBuffer()
         for try await var part in response.body {
             guard body.readableBytes + part.readableBytes <= limit else { throw tooLarge }

@@ -42,7 +42,8 @@ struct HTTPTarget: Hashable {
     /// Scheme, host and port in one form: what shares a circuit breaker.
     var origin: String {
         let port = URLComponents(url: self.url, resolvingAgainstBaseURL: true)?.port
-        return port == nil ? "\(self.scheme)://\(self.authority):\(self.scheme == "https" ? 443 : 80)"
+        return port == nil
+            ? "\(self.scheme)://\(self.authority):\(self.scheme == "https" ? 443 : 80)"
             : "\(self.scheme)://\(self.authority)"
     }
 

@@ -33,7 +33,8 @@ public final class Database: Sendable {
         let scheme = String(url.prefix { $0 != ":" })
         guard url.contains(":"), let driver = drivers.first(where: { $0.schemes.contains(scheme) }) else {
             let known = drivers.flatMap { $0.schemes }.map { "\($0):" }.joined(separator: ", ")
-            throw SQLError(.configuration, message: "no driver for this database URL; it must begin with one of: \(known)")
+            throw SQLError(
+                .configuration, message: "no driver for this database URL; it must begin with one of: \(known)")
         }
         let opened = try await driver.open(url, time: time)
         return Database(driver: opened, timeout: timeout, time: time, observer: observer)

@@ -33,7 +33,9 @@ public final class DatabaseVersions: Sendable {
     /// The version, if the engine was asked a short while ago.
     var current: DatabaseVersion? {
         self.state.withLock { state in
-            guard let checkedAt = state.checkedAt, checkedAt.duration(to: self.time.now) < Self.reach else { return nil }
+            guard let checkedAt = state.checkedAt, checkedAt.duration(to: self.time.now) < Self.reach else {
+                return nil
+            }
             return DatabaseVersion(commitCount: state.commitCount, engineVersion: state.engineVersion)
         }
     }

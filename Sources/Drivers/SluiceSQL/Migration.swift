@@ -47,7 +47,8 @@ extension Database {
                 if let checksum = applied.removeValue(forKey: migration.id) {
                     guard checksum == migration.checksum else {
                         throw SQLError(
-                            .migration, message: "\(app) \(migration.id) was changed after it had been applied; add another")
+                            .migration,
+                            message: "\(app) \(migration.id) was changed after it had been applied; add another")
                     }
                     continue
                 }
@@ -60,7 +61,8 @@ extension Database {
                 new.append(migration.id)
             }
             if let unknown = applied.keys.min() {
-                throw SQLError(.migration, message: "\(app) \(unknown) is in the database and not in this program; update it")
+                throw SQLError(
+                    .migration, message: "\(app) \(unknown) is in the database and not in this program; update it")
             }
             return new
         }

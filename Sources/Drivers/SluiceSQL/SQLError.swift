@@ -5,7 +5,9 @@ public import Sluice
 public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, RetryAdvising {
     /// What kind of thing went wrong; a struct, so that a new kind breaks nobody's `switch`.
     public struct Kind: Sendable, Hashable, CustomStringConvertible {
-        private enum Value: String { case configuration, connection, busy, constraint, statement, storage, decoding, migration }
+        private enum Value: String {
+            case configuration, connection, busy, constraint, statement, storage, decoding, migration
+        }
         private let value: Value
 
         /// The URL names no database that can be opened.

@@ -46,9 +46,12 @@ public struct SQLRow: Sendable {
     ///
     /// - Throws: ``SQLError`` of kind `decoding` if there is no such column or its value is not of this type; the message
     ///   names the column and the types, never the value.
-    public func decode<Value: SQLConvertible>(_ column: String, as type: Value.Type = Value.self) throws(SQLError) -> Value {
+    public func decode<Value: SQLConvertible>(_ column: String, as type: Value.Type = Value.self) throws(SQLError)
+        -> Value
+    {
         guard let index = self.columns.index(of: column) else {
-            throw SQLError(.decoding, message: "no column \(column); there are \(self.columns.names.joined(separator: ", "))")
+            throw SQLError(
+                .decoding, message: "no column \(column); there are \(self.columns.names.joined(separator: ", "))")
         }
         guard let value = Value(sqlValue: self.values[index]) else {
             throw SQLError(.decoding, message: "column \(column) is \(self.values[index].typeName), not \(Value.self)")

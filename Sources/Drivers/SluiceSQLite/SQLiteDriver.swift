@@ -25,7 +25,8 @@ public final class SQLiteDriver: DatabaseDriver {
         var path = url.dropFirst("sqlite:".count)
         if path.hasPrefix("//") { path = path.dropFirst(2) }
         guard !path.isEmpty else {
-            throw SQLError(.configuration, message: "the database URL names no file; write sqlite:PATH or sqlite::memory:")
+            throw SQLError(
+                .configuration, message: "the database URL names no file; write sqlite:PATH or sqlite::memory:")
         }
         return try await SQLiteDriver(path: String(path))
     }

@@ -114,7 +114,8 @@ struct SQLiteHandle: ~Copyable {
                 return .text(String(decoding: bytes, as: UTF8.self))
             case SQLITE_BLOB:
                 let blob = sqlite3_column_blob(statement, index)
-                return .blob(Array(UnsafeRawBufferPointer(start: blob, count: Int(sqlite3_column_bytes(statement, index)))))
+                return .blob(
+                    Array(UnsafeRawBufferPointer(start: blob, count: Int(sqlite3_column_bytes(statement, index)))))
             default: return .null
             }
         }
@@ -135,7 +136,8 @@ extension SQLError {
             case SQLITE_BUSY, SQLITE_LOCKED: .busy
             case SQLITE_CONSTRAINT: .constraint
             case SQLITE_CANTOPEN, SQLITE_AUTH: .connection
-            case SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY, SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_PERM, SQLITE_NOMEM: .storage
+            case SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY, SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_PERM, SQLITE_NOMEM:
+                .storage
             default: .statement
             }
         self.init(kind, message: message ?? String(cString: sqlite3_errstr(status)), engineCode: Int(status))

@@ -4,9 +4,9 @@ import Dispatch
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// The thread that one SQLite connection lives on, so that its blocking calls never hold up the cooperative pool.
@@ -31,20 +31,22 @@ final class SQLiteThread: TaskExecutor, Sendable {
 
     init() throws {
         #if canImport(Darwin)
-        var thread: pthread_t?
+            var thread: pthread_t?
         #else
-        var thread = pthread_t()
+            var thread = pthread_t()
         #endif
         let argument = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(&thread, nil, { argument in
-            #if canImport(Darwin)
-            let pointer: UnsafeMutableRawPointer? = argument
-            #else
-            let pointer = argument
-            #endif
-            if let pointer { Unmanaged<SQLiteThread>.fromOpaque(pointer).takeRetainedValue().run() }
-            return nil
-        }, argument)
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                #if canImport(Darwin)
+                    let pointer: UnsafeMutableRawPointer? = argument
+                #else
+                    let pointer = argument
+                #endif
+                if let pointer { Unmanaged<SQLiteThread>.fromOpaque(pointer).takeRetainedValue().run() }
+                return nil
+            }, argument)
         guard status == 0 else {
             Unmanaged<SQLiteThread>.fromOpaque(argument).release()
             throw POSIXFailure(call: "pthread_create", code: status)
@@ -99,9 +101,9 @@ final class SQLiteThread: TaskExecutor, Sendable {
 
     private static var currentIdentity: UInt {
         #if canImport(Darwin)
-        UInt(bitPattern: pthread_self())
+            UInt(bitPattern: pthread_self())
         #else
-        UInt(pthread_self())
+            UInt(pthread_self())
         #endif
     }
 }

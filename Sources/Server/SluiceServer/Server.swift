@@ -38,7 +38,9 @@ public struct Server: Sendable {
         time: any TimeSource = SystemTime.shared
     ) async throws -> Server {
         // Every value is checked before anything is opened, so a wrong one stops the start and nothing else happens.
-        for description in ServerSettings.all + types.flatMap({ $0.settings }) { _ = try description.entry(in: settings) }
+        for description in ServerSettings.all + types.flatMap({ $0.settings }) {
+            _ = try description.entry(in: settings)
+        }
         let metrics = PrometheusRegistry(help: Self.help)
         let observer = TelemetryObserver(logger: logger, metrics: metrics)
         let database = try await Database.open(
@@ -50,11 +52,14 @@ public struct Server: Sendable {
             var backends: [any Backend] = []
             for type in types {
                 let applied = try await database.migrate(type.name, type.migrations)
-                if !applied.isEmpty { logger.info("schema updated", metadata: ["backend": "\(type.name)", "migrations": "\(applied)"]) }
+                if !applied.isEmpty {
+                    logger.info("schema updated", metadata: ["backend": "\(type.name)", "migrations": "\(applied)"])
+                }
                 backends.append(try type.init(environment))
             }
             return try Server(
-                metrics: metrics, backends: backends, database: database, settings: settings, logger: logger, time: time)
+                metrics: metrics, backends: backends, database: database, settings: settings, logger: logger, time: time
+            )
         } catch {
             await database.close()
             throw error
@@ -97,7 +102,8 @@ public struct Server: Sendable {
             responder: AnyResponder(base: self.responder),
             server: .http1(configuration: .init(idleTimeout: .seconds(60))),
             configuration: ApplicationConfiguration(
-                address: .hostname(try self.settings.value(ServerSettings.host), port: try self.settings.value(ServerSettings.port)),
+                address: .hostname(
+                    try self.settings.value(ServerSettings.host), port: try self.settings.value(ServerSettings.port)),
                 availableConnectionsDelegate: MaximumAvailableConnections(
                     try self.settings.value(ServerSettings.maximumConnections))),
             services: self.backends.flatMap { $0.jobs },

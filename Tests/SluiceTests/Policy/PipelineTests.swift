@@ -77,10 +77,13 @@ struct PipelineTests {
 
 @Suite("Operation id")
 struct OperationIDTests {
-    @Test("takes over only what is safe in a log and a header", arguments: [
-        ("abc-DEF_1.2", true), ("", false), ("a b", false), ("a\nb", false), ("ä", false), (String(repeating: "x", count: 64), true),
-        (String(repeating: "x", count: 65), false),
-    ])
+    @Test(
+        "takes over only what is safe in a log and a header",
+        arguments: [
+            ("abc-DEF_1.2", true), ("", false), ("a b", false), ("a\nb", false), ("ä", false),
+            (String(repeating: "x", count: 64), true),
+            (String(repeating: "x", count: 65), false),
+        ])
     func fromOutside(text: String, isAllowed: Bool) {
         #expect((OperationID(text) != nil) == isAllowed)
         if isAllowed { #expect(OperationID(text)?.description == text) }

@@ -51,10 +51,12 @@ struct RetryTests {
         #expect(try outcome.get() == 42)
     }
 
-    @Test("does what the error advises", arguments: [
-        (RetryAdvice.never, true, 1), (.always(after: nil), false, 2), (.ifIdempotent(after: nil), true, 2),
-        (.ifIdempotent(after: nil), false, 1),
-    ])
+    @Test(
+        "does what the error advises",
+        arguments: [
+            (RetryAdvice.never, true, 1), (.always(after: nil), false, 2), (.ifIdempotent(after: nil), true, 2),
+            (.ifIdempotent(after: nil), false, 1),
+        ])
     func advice(advice: RetryAdvice, isIdempotent: Bool, expected: Int) async {
         let attempts = Mutex(0)
         let pipeline = Pipeline("p", time: self.time) { Retry(maximumAttempts: 2, backoff: self.backoff) }

@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Timer wheel")
 struct TimerWheelTests {
-    @Test("returns an alarm at its tick and not before", arguments: [0, 1, 63, 64, 65, 4_095, 4_096, 262_143, 1 << 24, 1 << 35] as [Int64])
+    @Test(
+        "returns an alarm at its tick and not before",
+        arguments: [0, 1, 63, 64, 65, 4_095, 4_096, 262_143, 1 << 24, 1 << 35] as [Int64])
     func exact(tick: Int64) {
         var wheel = TimerWheel<Int>()
         _ = wheel.insert(7, at: tick)

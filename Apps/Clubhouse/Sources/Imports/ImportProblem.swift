@@ -16,7 +16,8 @@ public enum ImportProblem {
                 detail: "The season stops being JSON at line \(line), column \(column).",
                 members: ["line": .integer(line), "column": .integer(column), "offset": .integer(offset)])
         case .season(let reason):
-            return Problem(.unprocessableContent, "invalid-season", title: "Not a season", detail: "In the season, \(reason).")
+            return Problem(
+                .unprocessableContent, "invalid-season", title: "Not a season", detail: "In the season, \(reason).")
         case .match(let index, let reason):
             return Problem(
                 .unprocessableContent, "invalid-match", title: "A match that cannot be",
@@ -59,7 +60,9 @@ public enum ImportProblem {
                 .forbidden, "address-not-allowed", title: "This address may not be fetched from",
                 detail: "The source is, or redirects to, a loopback, private or otherwise special address.")
         case .bodyTooLarge:
-            Problem(.contentTooLarge, "source-too-large", title: "Too large", detail: "The season is too large: \(error.message).")
+            Problem(
+                .contentTooLarge, "source-too-large", title: "Too large",
+                detail: "The season is too large: \(error.message).")
         case .tooManyRedirects:
             Problem(
                 .badGateway, "source-redirects", title: "The source redirects too often",
@@ -74,7 +77,8 @@ public enum ImportProblem {
                 detail: "\(error.message).", members: ["policy": .text("retry")])
         default:
             Self.unavailable(
-                "The source failed \(error.attempts) times: \(error.message).", policy: "retry", retryAfter: error.retryAfter)
+                "The source failed \(error.attempts) times: \(error.message).", policy: "retry",
+                retryAfter: error.retryAfter)
         }
     }
 

@@ -27,7 +27,9 @@ public struct SeasonFile: Sendable, Hashable {
                 ?? .season(Self.reason(error))
         }
         guard Self.isText(raw.name) else { throw .season("name must be 1 to \(Self.maximumTextBytes) bytes of text") }
-        guard raw.matches.count <= Self.maximumMatches else { throw .season("there may be \(Self.maximumMatches) matches") }
+        guard raw.matches.count <= Self.maximumMatches else {
+            throw .season("there may be \(Self.maximumMatches) matches")
+        }
         var occurrences: [MatchKey: Int] = [:]
         var matches: [Match] = []
         matches.reserveCapacity(raw.matches.count)
@@ -68,7 +70,8 @@ public struct SeasonFile: Sendable, Hashable {
     }
 
     static func isText(_ text: String) -> Bool {
-        (1...Self.maximumTextBytes).contains(text.utf8.count) && !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+        (1...Self.maximumTextBytes).contains(text.utf8.count)
+            && !text.unicodeScalars.contains { $0.properties.generalCategory == .control }
     }
 }
 
@@ -120,11 +123,15 @@ private struct RawMatch: Decodable {
             throw .match(index, "\(name) must be 1 to \(SeasonFile.maximumTextBytes) bytes of text")
         }
         for (name, text) in [("round", self.round), ("stage", self.stage)] {
-            if let text, !text.isEmpty, !SeasonFile.isText(text) { throw .match(index, "\(name) is too long or not text") }
+            if let text, !text.isEmpty, !SeasonFile.isText(text) {
+                throw .match(index, "\(name) is too long or not text")
+            }
         }
         let score = Score(
-            halfTime: try Self.goals(self.score?.ht, "ht", index), fullTime: try Self.goals(self.score?.ft, "ft", index),
-            extraTime: try Self.goals(self.score?.et, "et", index), penalties: try Self.goals(self.score?.p, "p", index))
+            halfTime: try Self.goals(self.score?.ht, "ht", index),
+            fullTime: try Self.goals(self.score?.ft, "ft", index),
+            extraTime: try Self.goals(self.score?.et, "et", index), penalties: try Self.goals(self.score?.p, "p", index)
+        )
         let pairing = MatchKey(
             stage: self.stage ?? "", round: self.round ?? "", home: self.team1, away: self.team2, occurrence: 0)
         let occurrence = occurrences[pairing, default: 0]

@@ -22,7 +22,7 @@ struct SeasonSource: Sendable, Hashable {
 
 /// Writes seasons.
 extension MatchRepository {
-    /// Stores a season in one transaction: all of it or nothing. Storing it twice changes nothing.
+    /// Stores a season in one transaction: all of it or nothing, and twice no more than once.
     ///
     /// Matches that the database has and the file has not are left alone: a file may be a part of a season.
     func store(_ file: SeasonFile, from source: SeasonSource?) async throws -> ImportSummary {
@@ -51,7 +51,8 @@ extension MatchRepository {
 
     /// The version in which a season was last fetched from `url`, if what is stored is still that.
     func source(_ url: String) async throws -> SeasonSource? {
-        let rows = try await self.database.rows("SELECT etag, last_modified FROM clubhouse_seasons WHERE source = \(url)")
+        let rows = try await self.database.rows(
+            "SELECT etag, last_modified FROM clubhouse_seasons WHERE source = \(url)")
         guard let row = rows.first else { return nil }
         return SeasonSource(url: url, etag: try row.decode("etag"), lastModified: try row.decode("last_modified"))
     }

@@ -82,7 +82,8 @@ public struct StoredMatch: Sendable, Encodable {
         try container.encode(self.match.status, forKey: .status)
         var score = container.nestedContainer(keyedBy: ScoreKey.self, forKey: .score)
         let parts = [
-            (ScoreKey.ht, self.match.score.halfTime), (.ft, self.match.score.fullTime), (.et, self.match.score.extraTime),
+            (ScoreKey.ht, self.match.score.halfTime), (.ft, self.match.score.fullTime),
+            (.et, self.match.score.extraTime),
             (.p, self.match.score.penalties),
         ]
         for (name, goals) in parts {

@@ -53,7 +53,9 @@ struct MatchRepository: Sendable {
             let stages = try await connection.rows(
                 "SELECT DISTINCT season_id, stage FROM clubhouse_matches WHERE stage <> '' ORDER BY season_id, stage")
             var stagesBySeason: [Int64: [String]] = [:]
-            for row in stages { stagesBySeason[try row.decode("season_id"), default: []].append(try row.decode("stage")) }
+            for row in stages {
+                stagesBySeason[try row.decode("season_id"), default: []].append(try row.decode("stage"))
+            }
             let rows = try await connection.rows(
                 """
                 SELECT s.id, s.name, count(*) AS matches, count(m.ft1) AS played, min(m.date) AS first, max(m.date) AS last
@@ -126,7 +128,8 @@ extension Match {
                 away: try row.decode("team2"), occurrence: try row.decode("occurrence")),
             date: try row.decode("date"), time: try row.decode("time"), status: status,
             score: Score(
-                halfTime: try goals("ht1", "ht2"), fullTime: try goals("ft1", "ft2"), extraTime: try goals("et1", "et2"),
+                halfTime: try goals("ht1", "ht2"), fullTime: try goals("ft1", "ft2"),
+                extraTime: try goals("et1", "et2"),
                 penalties: try goals("p1", "p2")))
     }
 }

@@ -14,7 +14,8 @@ struct MatchRoutes {
         routes.get("matches") { request, _ in
             let query = try QueryParameters(request, "season", "team", "from", "to", "status", "limit", "cursor")
             let limit = try query.integer("limit", default: 50, in: 1...200)
-            let page = try await self.matches.matches(try Self.filter(query), after: try Self.cursor(query), limit: limit)
+            let page = try await self.matches.matches(
+                try Self.filter(query), after: try Self.cursor(query), limit: limit)
             return MatchesReply(matches: page.matches, nextCursor: page.next?.text)
         }
     }

@@ -71,7 +71,9 @@ public final class CircuitBreaker: Policy {
         }
     }
 
-    /// One admitted call. Settled exactly once; dropped unsettled it counts as ignored, so a probe's place is never lost.
+    /// One admitted call, settled exactly once.
+    ///
+    /// Dropped unsettled it counts as ignored, so a probe's place is never lost.
     @usableFromInline
     struct Permit: ~Copyable {
         private enum Verdict { case ignored, success, failure }

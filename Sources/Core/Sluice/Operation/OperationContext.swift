@@ -50,7 +50,8 @@ public struct OperationContext: Sendable {
         observer: (any PolicyObserver)? = nil
     ) {
         self.init(
-            kind: Kind(name: name, time: time, observer: observer), id: id, deadline: .distantFuture, isIdempotent: true)
+            kind: Kind(name: name, time: time, observer: observer), id: id, deadline: .distantFuture, isIdempotent: true
+        )
     }
 
     private init(kind: Kind, id: OperationID, deadline: Instant, isIdempotent: Bool) {

@@ -9,7 +9,7 @@ public struct OperationID: Hashable, Sendable, CustomStringConvertible {
     /// The longest id accepted from outside, in characters.
     public static let maximumLength = 64
 
-    /// An id from outside. A class, so that copying an id costs a check for nil and no more.
+    /// An id from outside; a class, so that copying an id costs a check for nil and no more.
     private final class Text: Sendable {
         let value: String
         init(_ value: String) { self.value = value }
@@ -28,7 +28,9 @@ public struct OperationID: Hashable, Sendable, CustomStringConvertible {
     ///
     /// - Returns: nil unless `text` is 1 to 64 characters from `A-Z a-z 0-9 . _ -`, since ids end up in logs and headers.
     public init?(_ text: some StringProtocol) {
-        guard (1...Self.maximumLength).contains(text.utf8.count), text.utf8.allSatisfy(Self.isAllowed) else { return nil }
+        guard (1...Self.maximumLength).contains(text.utf8.count), text.utf8.allSatisfy(Self.isAllowed) else {
+            return nil
+        }
         self.number = 0
         self.text = Text(String(text))
     }

@@ -19,7 +19,8 @@ public struct GCRA: Sendable, Hashable {
         precondition(burst >= 1, "burst must be at least 1 (is \(burst))")
         precondition(period > .zero, "period must be more than zero (is \(period))")
         self.interval = max(1, period.clampedNanoseconds / Int64(count))
-        self.tolerance = self.interval.multipliedReportingOverflow(by: Int64(burst)).overflow
+        self.tolerance =
+            self.interval.multipliedReportingOverflow(by: Int64(burst)).overflow
             ? .max / 2 : self.interval * Int64(burst)
     }
 

@@ -3,9 +3,9 @@ import Dispatch
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// The real time, and the one timer of the process.
@@ -69,20 +69,22 @@ public final class SystemTime: TimeSource {
 
     private func startThread() {
         #if canImport(Darwin)
-        var thread: pthread_t?
+            var thread: pthread_t?
         #else
-        var thread = pthread_t()
+            var thread = pthread_t()
         #endif
         let timer = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(&thread, nil, { argument in
-            #if canImport(Darwin)
-            let pointer: UnsafeMutableRawPointer? = argument
-            #else
-            let pointer = argument
-            #endif
-            if let pointer { Unmanaged<SystemTime>.fromOpaque(pointer).takeRetainedValue().run() }
-            return nil
-        }, timer)
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                #if canImport(Darwin)
+                    let pointer: UnsafeMutableRawPointer? = argument
+                #else
+                    let pointer = argument
+                #endif
+                if let pointer { Unmanaged<SystemTime>.fromOpaque(pointer).takeRetainedValue().run() }
+                return nil
+            }, timer)
         precondition(status == 0, "the timer thread could not be started (errno \(status))")
     }
 

@@ -13,7 +13,8 @@ struct PrometheusFamily {
     var series: [String: PrometheusSeries] = [:]
 
     func write(to text: inout String) {
-        text += "# HELP \(self.name) \(PrometheusText.escapedHelp(self.help))\n# TYPE \(self.name) \(self.kind.rawValue)\n"
+        text +=
+            "# HELP \(self.name) \(PrometheusText.escapedHelp(self.help))\n# TYPE \(self.name) \(self.kind.rawValue)\n"
         for (labels, series) in self.series.sorted(by: { $0.key < $1.key }) {
             switch self.kind {
             case .counter, .gauge:
@@ -42,13 +43,17 @@ struct PrometheusFamily {
 /// - Source: Prometheus documentation, "Exposition formats", text format 0.0.4.
 enum PrometheusText {
     static func name(_ label: String) -> String {
-        var name = String(label.unicodeScalars.map { $0.isASCII && ($0.properties.isAlphabetic || $0 == "_" || Self.isDigit($0)) ? Character($0) : "_" })
+        var name = String(
+            label.unicodeScalars.map {
+                $0.isASCII && ($0.properties.isAlphabetic || $0 == "_" || Self.isDigit($0)) ? Character($0) : "_"
+            })
         if name.isEmpty || name.unicodeScalars.first.map(Self.isDigit) == true { name = "_" + name }
         return name
     }
 
     static func labels(_ dimensions: [(String, String)]) -> String {
-        dimensions.sorted { $0.0 < $1.0 }.map { "\(Self.name($0.0))=\"\(Self.escapedValue($0.1))\"" }.joined(separator: ",")
+        dimensions.sorted { $0.0 < $1.0 }.map { "\(Self.name($0.0))=\"\(Self.escapedValue($0.1))\"" }.joined(
+            separator: ",")
     }
 
     static func braced(_ labels: String) -> String { labels.isEmpty ? "" : "{\(labels)}" }

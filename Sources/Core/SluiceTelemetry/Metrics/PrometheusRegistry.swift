@@ -28,7 +28,9 @@ public final class PrometheusRegistry: MetricsFactory {
 
     /// Every metric, in Prometheus' text format, version 0.0.4.
     public func text() -> String {
-        let (families, dropped) = self.state.withLock { ($0.families.values.sorted { $0.name < $1.name }, $0.droppedSeries) }
+        let (families, dropped) = self.state.withLock {
+            ($0.families.values.sorted { $0.name < $1.name }, $0.droppedSeries)
+        }
         var text = ""
         for family in families { family.write(to: &text) }
         text += "# HELP sluice_metrics_dropped_series_total Series not kept because there were too many.\n"

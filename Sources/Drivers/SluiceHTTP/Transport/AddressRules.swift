@@ -31,7 +31,8 @@ public struct AddressRules: Sendable, Hashable {
     /// - Source: IANA IPv4 Special-Purpose Address Registry (RFC 6890), as of 2025: what is not "globally reachable".
     private static let special: [(prefix: UInt32, length: UInt32)] = [
         (0x0000_0000, 8), (0x0A00_0000, 8), (0x6440_0000, 10), (0x7F00_0000, 8), (0xA9FE_0000, 16), (0xAC10_0000, 12),
-        (0xC000_0000, 24), (0xC000_0200, 24), (0xC058_6300, 24), (0xC0A8_0000, 16), (0xC612_0000, 15), (0xC633_6400, 24),
+        (0xC000_0000, 24), (0xC000_0200, 24), (0xC058_6300, 24), (0xC0A8_0000, 16), (0xC612_0000, 15),
+        (0xC633_6400, 24),
         (0xCB00_7100, 24), (0xE000_0000, 4), (0xF000_0000, 4),
     ]
 

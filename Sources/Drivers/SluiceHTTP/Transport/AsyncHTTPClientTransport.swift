@@ -7,9 +7,9 @@ import NIOPosix
 import Sluice
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// The transport on AsyncHTTPClient: HTTP/1.1 and HTTP/2, connections kept for the next request.
@@ -86,7 +86,8 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
             APIClientError(.connectionLost, message: "the connection broke", cause: error)
         case let error as HTTPParserError where error == .invalidEOFState:
             APIClientError(
-                .connectionLost, message: "the server closed the connection before its answer was complete", cause: error)
+                .connectionLost, message: "the server closed the connection before its answer was complete",
+                cause: error)
         case is HTTPParserError:
             APIClientError(.invalidResponse, message: "the answer is not HTTP", cause: error)
         default:
@@ -100,7 +101,9 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         case .cancelled:
             CancellationError()
         case .remoteConnectionClosed, .uncleanShutdown:
-            APIClientError(.connectionLost, message: "the server closed the connection before its answer was complete", cause: error)
+            APIClientError(
+                .connectionLost, message: "the server closed the connection before its answer was complete",
+                cause: error)
         case .connectTimeout, .tlsHandshakeTimeout:
             APIClientError(.unreachable, message: "no connection within the connect timeout", cause: error)
         default:

@@ -19,7 +19,9 @@ public protocol HTTPTransport: Sendable {
 public struct HTTPTransportResponse: Sendable {
     /// Status and header fields.
     public let head: HTTPResponse
-    /// The body's parts as they arrive; to be read once. Ends with ``APIClientError`` or `CancellationError` like `send`.
+    /// The body's parts as they arrive, to be read once.
+    ///
+    /// Ends with ``APIClientError`` or `CancellationError` like `send`.
     public let body: any AsyncSequence<ByteBuffer, any Error> & Sendable
 
     /// Creates an answer.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CoreMetrics
-import Hummingbird
 import HTTPTypes
+import Hummingbird
 import Logging
 import NIOCore
 import Sluice
@@ -21,7 +21,8 @@ struct OperationResponder<Inner: HTTPResponder>: HTTPResponder where Inner.Conte
     let time: any TimeSource
 
     // A valid name in the source code cannot fail to be one.
-    private static var requestID: HTTPField.Name { HTTPField.Name("x-request-id")! }  // swift-format-ignore: NeverForceUnwrap
+    // swift-format-ignore: NeverForceUnwrap
+    private static var requestID: HTTPField.Name { HTTPField.Name("x-request-id")! }
 
     func respond(to request: Request, context: RequestScope) async throws -> Response {
         var context = context
@@ -47,7 +48,8 @@ struct OperationResponder<Inner: HTTPResponder>: HTTPResponder where Inner.Conte
                 context.logger.debug(
                     "request",
                     metadata: [
-                        "method": "\(request.method)", "route": "\(route ?? "none")", "status": "\(response.status.code)",
+                        "method": "\(request.method)", "route": "\(route ?? "none")",
+                        "status": "\(response.status.code)",
                         "durationMilliseconds": "\(duration.milliseconds)",
                     ])
             }

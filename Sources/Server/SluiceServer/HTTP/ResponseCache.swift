@@ -1,6 +1,6 @@
+import HTTPTypes
 // SPDX-License-Identifier: Apache-2.0
 import Hummingbird
-import HTTPTypes
 import NIOCore
 import Sluice
 import SluiceSQL
@@ -45,7 +45,9 @@ final class ResponseCache: Sendable {
 
     /// The key of a request whose answer may be kept, or nil.
     func key(_ request: Request) -> String? {
-        guard request.method == .get, let path = request.head.path, path.utf8.count <= Self.maximumKeyBytes else { return nil }
+        guard request.method == .get, let path = request.head.path, path.utf8.count <= Self.maximumKeyBytes else {
+            return nil
+        }
         let end = path.utf8.firstIndex(of: UInt8(ascii: "?")) ?? path.endIndex
         return self.paths.contains(String(path[..<end])) ? path : nil
     }
