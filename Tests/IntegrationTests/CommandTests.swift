@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import NIOCore
+import NIOPosix
 import SluiceTesting
 import Testing
 
@@ -71,6 +73,7 @@ struct CommandTests {
             (["serve", "--port", "x"], 78, "port"), (["serve", "--set", "log.level=loud"], 78, "trace, debug, info"),
             (["serve", "--database", "postgres://h/d"], 78, "sqlite:PATH"), (["serve", "nothing"], 64, "clubhouse"),
             (["serve", "--config", "missing.json"], 78, "config"), (["serve", "--set", "x"], 64, "KEY=VALUE"),
+            (["serve", "--set", "htp.cacheBytes=0"], 78, "htp.cacheBytes"),
         ] as [([String], Int32, String)])
     func failures(arguments: [String], status: Int32, mentioned: String) async throws {
         try await withFolder { folder in
@@ -152,7 +155,7 @@ struct CommandTests {
         }
     }
 
-    @Test("the grace period bounds the shutdown, and what is cut off stores nothing")
+    @Test("the grace period ends a request that never would")
     func graceEnds() async throws {
         let asked = Gate()
         try await ScriptedServer.run { connection in
@@ -171,6 +174,30 @@ struct CommandTests {
                 let reply = await order.value
                 #expect(reply?.status != 200)
             }
+        }
+    }
+
+    @Test("a request whose body does not arrive is ended on time")
+    func slowBody() async throws {
+        try await withServer(["--set", "http.bodyTimeoutSeconds=1"]) { address, _, _ in
+            let port = try #require(address.split(separator: ":").last.flatMap { Int($0) })
+            let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .connect(host: "127.0.0.1", port: port) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    }
+                }
+            let head = try await channel.executeThenClose { inbound, outbound in
+                let request = "POST /clubhouse/imports HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
+                try await outbound.write(ByteBuffer(string: request))
+                var answer = ""
+                for try await part in inbound {
+                    answer += String(buffer: part)
+                    if answer.contains("slow-request") { break }
+                }
+                return answer
+            }
+            #expect(head.hasPrefix("HTTP/1.1 408"))
         }
     }
 

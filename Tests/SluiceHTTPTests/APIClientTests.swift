@@ -48,8 +48,10 @@ struct APIClientTests {
         let task = Task { try await client.get("https://example.org/") }
         await self.time.waitForAlarms(2)
         self.time.advance(by: .milliseconds(6_999))
+        #expect(self.time.alarmCount == 2)
         #expect(transport.requests.count == 1)
         self.time.advance(by: .milliseconds(1))
+        #expect(self.time.alarmCount == 1)
         _ = try await task.value
         #expect(transport.requests.count == 2)
     }
@@ -57,11 +59,14 @@ struct APIClientTests {
     @Test("gives up at once when Retry-After outlasts the deadline, and says how long to wait")
     func retryAfterTooLong() async {
         let transport = ScriptedTransport { _, _ in .init(.serviceUnavailable, fields: [.retryAfter: "3600"]) }
-        let error = await #expect(throws: APIClientError.self) {
-            try await self.client(transport).get("https://example.org/")
-        }
+        let client = self.client(transport)
+        let error = await #expect(throws: APIClientError.self) { try await client.get("https://example.org/") }
         #expect(error?.retryAfter == .seconds(3_600))
         #expect(error?.attempts == 1)
+        // What the server asked for holds for the next call too.
+        let rejection = RejectionError(policy: "rateLimit", reason: .rateLimited, retryAfter: .seconds(3_600))
+        await #expect(throws: rejection) { try await client.get("https://example.org/") }
+        #expect(transport.requests.count == 1)
     }
 
     @Test("a failing host is left alone, and the others are not")
@@ -155,16 +160,17 @@ struct APIClientTests {
         #expect(transport.requests.isEmpty)
     }
 
-    @Test("a rate limit holds calls back")
+    @Test("a rate limit turns away at once what could not be in time")
     func rateLimit() async throws {
         let transport = ScriptedTransport { _, _ in .init(.ok) }
         let client = self.client(transport) { $0.callsPerMinute = 2 }
         for _ in 0..<2 { _ = try await client.get("https://example.org/") }
-        let task = Task { try await client.get("https://example.org/") }
-        await self.time.waitForAlarms(1)
+        // The third turn comes after 30 s, and with it the deadline.
+        let error = await #expect(throws: RejectionError.self) { try await client.get("https://example.org/") }
+        #expect(error?.policy == "rateLimit")
+        #expect(error?.retryAfter == .seconds(30))
+        #expect(self.time.alarmCount == 0)
         #expect(transport.requests.count == 2)
-        self.time.advance(by: .seconds(30))
-        await #expect(throws: (any Error).self) { try await task.value }
     }
 
     @Test("cancelling ends the call, and nothing is tried again")

@@ -2,9 +2,10 @@
 import HTTPTypes
 import NIOCore
 import Sluice
-import SluiceHTTP
 import SluiceTesting
 import Testing
+
+@testable import SluiceHTTP
 
 /// The real transport against servers that misbehave.
 @Suite("AsyncHTTPClient transport", .timeLimit(.minutes(1)))
@@ -89,7 +90,7 @@ struct TransportTests {
         #expect(kind == .invalidResponse)
     }
 
-    @Test("a server that trickles is ended by the deadline, on time")
+    @Test("a server that trickles is ended by the attempt's timeout, on time")
     func trickle() async throws {
         let time = VirtualTime()
         let hasBegun = Gate()
@@ -122,6 +123,66 @@ struct TransportTests {
             }
             #expect(error?.kind == .addressNotAllowed)
             await client.close()
+        }
+        #expect(!wasAsked.withLock { $0 })
+    }
+
+    /// Fetches through a transport whose look-up lets everything pass, so that only the check on the connection is left.
+    private func getPastLookUp(_ port: Int, _ transport: (AsyncHTTPClientTransport) -> any HTTPTransport) async
+        -> APIClientError?
+    {
+        let real = AsyncHTTPClientTransport(
+            rules: AddressRules(), check: AddressCheck(rules: AddressRules(allowsPrivateAddresses: true)),
+            connectTimeout: .seconds(3))
+        let client = APIClient("test", transport: transport(real))
+        let error = await #expect(throws: APIClientError.self) {
+            try await client.get("http://name-that-lies.example.org:\(port)/")
+        }
+        await real.close()
+        return error
+    }
+
+    /// Sends every request to 127.0.0.1, as a name would whose address changed after it was looked up.
+    private struct Rebinding: HTTPTransport {
+        let base: AsyncHTTPClientTransport
+
+        func send(_ request: HTTPRequest, body: ByteBuffer?) async throws -> HTTPTransportResponse {
+            var request = request
+            request.authority = request.authority?.replacing("name-that-lies.example.org", with: "127.0.0.1")
+            return try await self.base.send(request, body: body)
+        }
+
+        func close() async {}
+    }
+
+    /// Answers the first request with a redirect to 127.0.0.1 and sends the others on.
+    private struct Redirecting: HTTPTransport {
+        let base: AsyncHTTPClientTransport
+        let port: Int
+
+        func send(_ request: HTTPRequest, body: ByteBuffer?) async throws -> HTTPTransportResponse {
+            guard request.authority?.hasPrefix("name-that-lies") == true else {
+                return try await self.base.send(request, body: body)
+            }
+            let head = HTTPResponse(status: .found, headerFields: [.location: "http://127.0.0.1:\(self.port)/"])
+            return HTTPTransportResponse(head: head, body: AsyncThrowingStream { $0.finish() })
+        }
+
+        func close() async {}
+    }
+
+    @Test(
+        "the connection's own address is checked, so a name that lies, or a redirect, leads no request to a private one"
+    )
+    func checkedOnConnection() async throws {
+        let wasAsked = Locked(false)
+        try await ScriptedServer.run { connection in
+            if try await connection.requestHead() != nil { wasAsked.withLock { $0 = true } }
+        } _: { server in
+            let rebound = await self.getPastLookUp(server.port) { Rebinding(base: $0) }
+            #expect(rebound?.kind == .addressNotAllowed)
+            let redirected = await self.getPastLookUp(server.port) { Redirecting(base: $0, port: server.port) }
+            #expect(redirected?.kind == .addressNotAllowed)
         }
         #expect(!wasAsked.withLock { $0 })
     }

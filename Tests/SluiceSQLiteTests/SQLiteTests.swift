@@ -84,8 +84,10 @@ struct SQLiteTests {
     @Test("cancelling stops a statement that is running, and no other")
     func interrupt() async throws {
         try await withDatabase { database, _ in
-            let tasks = (0..<SQLiteDriver.readerCount).map { _ in Task { try await database.rows(self.endless) } }
-            for task in tasks {
+            // At different moments: before the statement runs, as it begins, while it runs.
+            for moment in 0..<60 {
+                let task = Task { try await database.rows(self.endless) }
+                for _ in 0..<moment * moment { await Task.yield() }
                 task.cancel()
                 await #expect(throws: CancellationError.self) { try await task.value }
             }
@@ -99,10 +101,13 @@ struct SQLiteTests {
 
     @Test("the deadline stops a statement that runs too long")
     func timeout() async throws {
-        try await withDatabase(timeout: .milliseconds(50)) { database, _ in
-            await #expect(throws: TimeoutError.self) { try await database.rows(self.endless) }
-            let rows = try await database.rows("SELECT 1 AS one")
-            #expect(rows.count == 1)
+        try await withDatabase { database, path in
+            let impatient = try await Database.open(
+                "sqlite:\(path)", drivers: [SQLiteDriver.self], timeout: .milliseconds(500))
+            await #expect(throws: TimeoutError.self) { try await impatient.rows(self.endless) }
+            // Returns, so the statement has ended and its connection has come back.
+            await impatient.close()
+            try await database.ping()
         }
     }
 
@@ -170,6 +175,54 @@ struct SQLiteTests {
             }
             #expect(error?.kind == .storage)
             #expect(try await database.rows("SELECT * FROM t").isEmpty)
+        }
+    }
+
+    @Test("a transaction that the engine has undone takes no more statements, and the writer works on")
+    func undoneByEngine() async throws {
+        try await withDatabase { database, _ in
+            try await database.withTransaction { _ = try await $0.execute("CREATE TABLE t (i INTEGER UNIQUE)") }
+            await #expect(throws: SQLError.self) {
+                try await database.withTransaction { connection in
+                    _ = try await connection.execute("INSERT INTO t VALUES (1)")
+                    // Fails, and with OR ROLLBACK takes the whole transaction with it.
+                    _ = try? await connection.execute("INSERT OR ROLLBACK INTO t VALUES (1)")
+                    _ = try await connection.execute("INSERT INTO t VALUES (2)")
+                }
+            }
+            let rows = try await database.rows("SELECT * FROM t")
+            #expect(rows.isEmpty)
+            try await database.withTransaction { _ = try await $0.execute("INSERT INTO t VALUES (3)") }
+        }
+    }
+
+    @Test(
+        "a text is one statement",
+        arguments: ["", " ; ", "SELECT 1; SELECT 2", "CREATE TABLE a (i); CREATE TABLE b (i)"])
+    func oneStatement(text: String) async throws {
+        try await withDatabase { database, _ in
+            let error = await #expect(throws: SQLError.self) {
+                try await database.withTransaction { _ = try await $0.execute(SQLQuery(stringLiteral: text)) }
+            }
+            #expect(error?.kind == .statement)
+            let rows = try await database.rows("SELECT 1 AS one;")
+            #expect(rows.count == 1)
+        }
+    }
+
+    @Test("many may make and open a new file at once")
+    func openTogether() async throws {
+        try await withDatabase { _, path in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        let database = try await Database.open("sqlite:\(path)-new", drivers: [SQLiteDriver.self])
+                        try await database.ping()
+                        await database.close()
+                    }
+                }
+                try await group.waitForAll()
+            }
         }
     }
 

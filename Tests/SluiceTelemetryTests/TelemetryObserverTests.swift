@@ -50,7 +50,7 @@ struct TelemetryObserverTests {
 
     @Test("one event is one line, whatever it contains", arguments: StructuredLogHandler.Format.allCases)
     func oneLine(format: StructuredLogHandler.Format) {
-        self.logger(format).info("imported", metadata: ["name": "a\nb \"c\"\r\nd", "plain": "x"])
+        self.logger(format).info("imported\n2026-01-01 forged", metadata: ["name": "a\nb \"c\"\r\nd", "plain": "x"])
         let line = self.lines.withLock { $0[0] }
         #expect(line.hasSuffix("\n"))
         #expect(!line.dropLast().contains { $0.isNewline })

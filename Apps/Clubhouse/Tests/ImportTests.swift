@@ -105,6 +105,7 @@ struct ImportTests {
                     #"sluice_policy_events_total{event="retry.scheduled",pipeline="clubhouse.source"} 1"#)
                 await time.waitForAlarms(2)
                 time.advance(by: .milliseconds(4_999))
+                #expect(time.alarmCount == 2)
                 #expect(count.withLock { $0 } == 1)
                 time.advance(by: .milliseconds(1))
                 let answer = try await order.value
@@ -148,19 +149,22 @@ struct ImportTests {
             } _: { source in
                 let start = time.now
                 let order = Task { try await clubhouse.order("http://127.0.0.1:\(source.port)/s") }
-                // Two attempts of 10 s, and a third that the deadline of 30 s ends together with its own timeout, or before.
+                // Two attempts are ended by their timeout of 10 s; the third, by the deadline of 30 s.
                 for attempt in 1...3 {
-                    while begun.withLock({ $0 }) < attempt {
-                        await Task.yield()
-                        if attempt > 1, time.alarmCount == 2 { time.advance(by: .milliseconds(1)) }
-                    }
-                    let end = start.advanced(by: .seconds(10 * attempt))
-                    time.advance(by: max(.zero, time.now.duration(to: end)) + .milliseconds(attempt < 3 ? 10 : 0))
+                    while begun.withLock({ $0 }) < attempt { await Task.yield() }
+                    time.advance(by: .seconds(10))
+                    guard attempt < 3 else { break }
+                    let line =
+                        #"sluice_policy_events_total{event="retry.scheduled",pipeline="clubhouse.source"} \#(attempt)"#
+                    try await clubhouse.waitForMetric(line)
+                    await time.waitForAlarms(2)
+                    time.advance(by: .milliseconds(5))
                 }
                 let answer = try await order.value
                 #expect(answer.status == .gatewayTimeout)
                 #expect(answer.problem == "source-timed-out")
                 #expect(answer.json["policy"] as? String == "deadline")
+                #expect(answer.json["retryAfter"] as? Int == 30)
                 #expect(start.duration(to: time.now) <= .seconds(31))
             }
         }

@@ -120,6 +120,12 @@ struct JSONSyntaxTests {
         #expect(JSONSyntax.firstError(in: Array(text.utf8)) == offset)
     }
 
+    @Test("finds the first byte that is not UTF-8")
+    func notUTF8() {
+        #expect(JSONSyntax.firstError(in: [0x22, 0xC3, 0xA9, 0xFF, 0x22]) == 3)
+        #expect(JSONSyntax.firstError(in: [0x22, 0xC3]) == 1)
+    }
+
     @Test("refuses nesting without end, and does not crash on it")
     func deep() {
         #expect(JSONSyntax.firstError(in: Array(repeating: UInt8(ascii: "["), count: 1_000_000)) == 512)

@@ -31,11 +31,12 @@ struct ImportCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await self.options.settings()
-        for description in ServerSettings.all + Clubhouse.settings { _ = try description.entry(in: settings) }
+        for description in allSettings { _ = try description.entry(in: settings) }
         let logger = try CommonOptions.logger(settings)
         let observer = TelemetryObserver(logger: logger, metrics: PrometheusRegistry())
         let database = try await Database.open(
-            try settings.value(ServerSettings.database), drivers: [SQLiteDriver.self], observer: observer)
+            try settings.value(ServerSettings.database), drivers: [SQLiteDriver.self],
+            timeout: .seconds(try settings.value(ServerSettings.databaseTimeout)), observer: observer)
         let summary: ImportSummary
         do {
             let operation = OperationContext(name: "import")

@@ -30,6 +30,10 @@ struct CommonOptions: ParsableArguments {
         var arguments = more
         for assignment in self.assignments {
             let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard allSettings.contains(where: { $0.key == parts[0] }) else {
+                throw ConfigurationError(
+                    key: String(parts[0]), origin: "--set", range: "one of the keys that `sluice config` lists")
+            }
             arguments[String(parts[0])] = String(parts[1])
         }
         if let database { arguments["database"] = database }

@@ -20,8 +20,7 @@ struct ConfigCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await self.options.settings()
-        let descriptions = ServerSettings.all + backends.flatMap { $0.settings }
-        let entries = try descriptions.map { description throws in try description.entry(in: settings) }
+        let entries = try allSettings.map { description throws in try description.entry(in: settings) }
         if self.json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]

@@ -8,6 +8,9 @@ import SluiceServer
 /// Every backend there is, by name.
 let backends: [any Backend.Type] = [Clubhouse.self]
 
+/// Every setting there is.
+let allSettings = ServerSettings.all + backends.flatMap { $0.settings }
+
 /// The command `sluice serve`.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -48,10 +51,11 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private static func printWelcome(_ address: String, _ database: String) {
+        let sluice = CommandLine.arguments[0]
         let text = """
             Serving \(address), database \(database). Stop with Ctrl-C.
             Try:
-              sluice clubhouse import samples/2023-24-en.1.json --database \(database)
+              \(sluice) clubhouse import samples/2023-24-en.1.json --database \(database)
               curl '\(address)/clubhouse/table?season=English%20Premier%20League%202023/24'
               curl '\(address)/clubhouse/matches?team=Arsenal%20FC&limit=5'
               curl \(address)/health/ready \(address)/metrics

@@ -10,7 +10,7 @@ import Sluice
 enum CoreBench {
     struct Case {
         let name: String
-        let body: () async throws -> Int
+        let body: @Sendable () async throws -> Int
     }
 
     struct Result: Encodable {
@@ -18,13 +18,26 @@ enum CoreBench {
         let nanoseconds: Double
     }
 
-    @inline(never)
+    @Sendable @inline(never)
     static func operation() async throws -> Int { 1 }
 
-    @inline(never)
+    @Sendable @inline(never)
     static func yielding() async throws -> Int {
         await Task.yield()
         return 1
+    }
+
+    /// The usual way to write a timeout in Swift.
+    static func racing(_ body: @escaping @Sendable () async throws -> Int) async throws -> Int {
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                try await Task.sleep(for: .seconds(30))
+                throw CancellationError()
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? 0
+        }
     }
 
     static func main() async throws {
@@ -63,13 +76,17 @@ enum CoreBench {
             RateLimit(1_000_000_000, per: .seconds(1))
             Timeout(.seconds(10))
         }
-        return [("returns at once", operation), ("yields once", yielding)].flatMap { name, body in
+        let bodies: [(String, @Sendable () async throws -> Int)] = [
+            ("returns at once", operation), ("yields once", yielding),
+        ]
+        return bodies.flatMap { name, body in
             [
                 Case(name: "\(name): alone") { try await body() },
                 Case(name: "\(name): retry") { try await retry { try await body() } },
                 Case(name: "\(name): breaker") { try await breaker { try await body() } },
                 Case(name: "\(name): rate limit") { try await limit { try await body() } },
                 Case(name: "\(name): timeout") { try await timeout { try await body() } },
+                Case(name: "\(name): group racing Task.sleep") { try await racing { try await body() } },
                 Case(name: "\(name): five layers without a timer") { try await five { try await body() } },
                 Case(name: "\(name): deadline, retry, breaker, limit, timeout") {
                     try await whole { try await body() }

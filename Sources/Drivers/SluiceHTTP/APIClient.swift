@@ -20,7 +20,13 @@ public final class APIClient: Sendable {
     private let time: any TimeSource
     private let randomness: Randomness
     private let observer: (any PolicyObserver)?
-    private let pipelines = MemoryCache<String, Pipeline<AnyPolicy>>(maximumCost: maximumHosts)
+    private let hosts = MemoryCache<String, Host>(maximumCost: maximumHosts)
+
+    /// What is remembered of one host.
+    private struct Host: Sendable {
+        let limit: RateLimit
+        let pipeline: Pipeline<AnyPolicy>
+    }
 
     /// Creates a client.
     ///
@@ -55,11 +61,18 @@ public final class APIClient: Sendable {
         let target = try HTTPTarget(url)
         let request = HTTPRequest(
             method: .get, scheme: target.scheme, authority: target.authority, path: target.path, headerFields: fields)
+        let host = self.host(of: target)
         var attempts = 1
         do {
-            return try await self.pipeline(for: target).outcome(isIdempotent: true) { context in
+            return try await host.pipeline.outcome(isIdempotent: true) { context in
                 attempts = context.attempt
-                return try await self.attempt(request, target)
+                do {
+                    return try await self.attempt(request, target)
+                } catch let error as APIClientError {
+                    // What the server asked for holds for every caller, not only for this call's next attempt.
+                    if let wait = error.retryAfter { host.limit.pause(until: context.time.now.advanced(by: wait)) }
+                    throw error
+                }
             }.get()
         } catch var error as APIClientError {
             error.attempts = attempts
@@ -119,19 +132,20 @@ public final class APIClient: Sendable {
         return HTTPReply(status: status, fields: response.head.headerFields, body: body)
     }
 
-    private func pipeline(for target: HTTPTarget) -> Pipeline<AnyPolicy> {
-        if let pipeline = self.pipelines.value(for: target.origin) { return pipeline }
+    private func host(of target: HTTPTarget) -> Host {
+        if let host = self.hosts.value(for: target.origin) { return host }
         let settings = self.configuration
+        let limit = RateLimit(settings.callsPerMinute, per: .seconds(60))
         let pipeline = Pipeline(self.name, time: self.time, observer: self.observer) {
             Deadline(settings.deadline)
             Retry(maximumAttempts: settings.maximumAttempts, backoff: settings.backoff, randomness: self.randomness)
             CircuitBreaker(consecutiveFailures: settings.breakerFailures, openFor: settings.breakerOpenFor) { error in
                 (error as? APIClientError)?.isServerFailure ?? true
             }
-            RateLimit(settings.callsPerMinute, per: .seconds(60))
+            limit
             Timeout(settings.attemptTimeout)
         }.erased()
-        return self.pipelines.insertIfAbsent(pipeline, for: target.origin, cost: 1)
+        return self.hosts.insertIfAbsent(Host(limit: limit, pipeline: pipeline), for: target.origin, cost: 1)
     }
 }
 

@@ -15,7 +15,7 @@ public struct APIClientConfiguration: Sendable, Hashable {
     public var breakerFailures: Int
     /// How long it is left alone; more than zero.
     public var breakerOpenFor: Duration
-    /// Calls a minute to one host; at least 1.
+    /// Calls a minute to one host on average, and at once at the most; at least 1.
     public var callsPerMinute: Int
     /// The largest body accepted, in bytes; at least 1.
     public var maximumBodyBytes: Int

@@ -36,7 +36,10 @@ public final class Database: Sendable {
             throw SQLError(
                 .configuration, message: "no driver for this database URL; it must begin with one of: \(known)")
         }
-        let opened = try await driver.open(url, time: time)
+        // Others may be opening, and so making, the same file at this moment.
+        let opened = try await Self.pipeline("database.open", timeout, time, observer)() {
+            try await driver.open(url, time: time)
+        }
         return Database(driver: opened, timeout: timeout, time: time, observer: observer)
     }
 
@@ -47,17 +50,20 @@ public final class Database: Sendable {
     ) {
         self.driver = driver
         self.versions = DatabaseVersions(driver: driver, time: time)
+        self.reads = Self.pipeline("database.read", timeout, time, observer)
+        self.transactions = Self.pipeline("database.transaction", timeout, time, observer)
+    }
+
+    private static func pipeline(
+        _ name: String, _ timeout: Duration, _ time: any TimeSource, _ observer: (any PolicyObserver)?
+    ) -> Pipeline<AnyPolicy> {
         // Many short tries: a lock is held for milliseconds, and it is the deadline that says when to stop.
-        let backoff = Backoff(base: .milliseconds(5), maximum: .milliseconds(250))
-        func pipeline(_ name: String) -> Pipeline<AnyPolicy> {
-            Pipeline(name, time: time, observer: observer) {
-                Deadline(timeout)
-                // Only what the engine says is worth repeating: an error of the caller's own closure never is.
-                Retry(maximumAttempts: 1_000, backoff: backoff) { ($0 as? SQLError)?.retryAdvice ?? .never }
-            }.erased()
-        }
-        self.reads = pipeline("database.read")
-        self.transactions = pipeline("database.transaction")
+        let backoff = Backoff(base: .milliseconds(10), maximum: .milliseconds(250))
+        return Pipeline(name, time: time, observer: observer) {
+            Deadline(timeout)
+            // Only what the engine says is worth repeating: an error of the caller's own closure never is.
+            Retry(maximumAttempts: 1_000, backoff: backoff) { ($0 as? SQLError)?.retryAdvice ?? .never }
+        }.erased()
     }
 
     /// Runs one statement that changes nothing and returns its rows.

@@ -12,7 +12,7 @@ public struct DatabaseVersion: Sendable, Hashable {
 
 /// Knows the ``DatabaseVersion`` without asking the engine each time.
 public final class DatabaseVersions: Sendable {
-    /// How long the engine's answer is relied on: 50 ms, so the engine is asked 20 times a second at the most.
+    /// How long the engine's answer is relied on: 50 ms, so under load the engine is asked about 20 times a second.
     public static let reach: Duration = .milliseconds(50)
 
     private struct State {

@@ -10,6 +10,8 @@ import Synchronization
 final class SQLiteConnection: SQLConnection, @unchecked Sendable {
     let thread: SQLiteThread
     private var handle: SQLiteHandle?
+    /// Whether a transaction was begun and neither committed nor rolled back, as far as the borrower knows.
+    private var hasBegun = false
 
     init(path: String, isReader: Bool) async throws {
         self.thread = try SQLiteThread()
@@ -38,16 +40,25 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
 
     func begin(_ access: SQLAccess) async throws {
         try Task.checkCancellation()
-        _ = try await self.onThread { try self.executeHere(access == .write ? "BEGIN IMMEDIATE" : "BEGIN") }
+        try await self.onThread {
+            // Left open by a borrower whose rollback failed: it must not become part of this one's transaction.
+            if self.handle?.isInTransaction == true { _ = try self.executeHere("ROLLBACK") }
+            _ = try self.executeHere(access == .write ? "BEGIN IMMEDIATE" : "BEGIN")
+            self.hasBegun = true
+        }
     }
 
     func commit() async throws {
-        _ = try await self.onThread { try self.executeHere("COMMIT") }
+        try await self.onThread {
+            _ = try self.executeHere("COMMIT")
+            self.hasBegun = false
+        }
     }
 
     func rollback() async throws {
         // SQLite rolls back by itself after some errors (disk full, out of memory); then there is nothing left to undo.
         try await self.onThread {
+            self.hasBegun = false
             if self.handle?.isInTransaction == true { _ = try self.executeHere("ROLLBACK") }
         }
     }
@@ -55,6 +66,9 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
     /// Runs a statement on the current thread, which must be the connection's.
     private func executeHere(_ query: SQLQuery, _ run: SQLiteRun? = nil) throws -> SQLResult {
         guard let pointer = self.handle?.pointer else { throw Self.closed }
+        if self.hasBegun, self.handle?.isInTransaction == false {
+            throw SQLError(.storage, message: "SQLite has rolled the transaction back after an earlier error")
+        }
         try run?.begin(on: pointer)
         defer { run?.end() }
         do throws(SQLError) {

@@ -69,11 +69,18 @@ struct SQLiteHandle: ~Copyable {
 
     private mutating func statement(_ text: String) throws(SQLError) -> OpaquePointer {
         if let statement = self.statements[text] { return statement }
-        var statement: OpaquePointer?
-        let flags = UInt32(SQLITE_PREPARE_PERSISTENT)
-        let status = sqlite3_prepare_v3(self.pointer, text, -1, flags, &statement, nil)
+        var prepared: OpaquePointer?
+        let (status, hasMore) = text.withCString { start in
+            var tail: UnsafePointer<CChar>?
+            let flags = UInt32(SQLITE_PREPARE_PERSISTENT)
+            let status = sqlite3_prepare_v3(self.pointer, start, -1, flags, &prepared, &tail)
+            return (status, tail.map { String(cString: $0).contains { !$0.isWhitespace && $0 != ";" } } ?? false)
+        }
         guard status == SQLITE_OK else { throw self.error(status) }
-        guard let statement else { throw SQLError(.statement, message: "the statement is empty") }
+        guard let statement = prepared, !hasMore else {
+            sqlite3_finalize(prepared)
+            throw SQLError(.statement, message: "the text must be one statement")
+        }
         if self.statements.count >= Self.statementLimit {
             // Rare, since texts do not contain values; starting over is simpler than keeping an order of use.
             for old in self.statements.values { sqlite3_finalize(old) }

@@ -81,13 +81,15 @@ public struct Server: Sendable {
         let checks = [HealthCheck("database") { try await database.ping() }] + backends.flatMap { $0.healthChecks }
         OperationsRoutes(checks: HealthChecks(checks, time: time), metrics: metrics).add(to: router)
         for backend in backends { backend.addRoutes(to: router.group(RouterPath(type(of: backend).name))) }
+        let bodyLimit = Duration.seconds(try settings.value(ServerSettings.bodyTimeout))
+        let bodyTimeout = Pipeline("http.body", time: time) { Deadline(bodyLimit) }
         let cacheBytes = try settings.value(ServerSettings.cacheBytes)
         let paths = backends.reduce(into: Set<String>()) { $0.formUnion($1.cachedPaths) }
         self.responder = OperationResponder(
             inner: router.buildResponder(),
             cache: cacheBytes > 0 ? ResponseCache(maximumBytes: cacheBytes, paths: paths, database: database) : nil,
             metrics: RequestMetrics(factory: metrics),
-            maximumBodyBytes: try settings.value(ServerSettings.maximumBodyBytes), time: time)
+            maximumBodyBytes: try settings.value(ServerSettings.maximumBodyBytes), bodyTimeout: bodyTimeout, time: time)
     }
 
     /// The server as a Hummingbird application, for ``run(onServing:)`` and for tests.

@@ -59,7 +59,9 @@ struct ResourcePoolTests {
         while pool.waiterCount == 0 { await Task.yield() }
         await time.waitForAlarms(2)
         time.advance(by: .seconds(5))
-        await #expect(throws: (any Error).self) { try await waiter.value }
+        // The pool's own alarm and the pipeline's ring at the same moment; either may come first.
+        let error = await #expect(throws: (any Error).self) { try await waiter.value }
+        #expect(error is RejectionError || error is TimeoutError)
         #expect(pool.waiterCount == 0)
         self.gate.open()
         try await holder.value

@@ -120,6 +120,26 @@ struct RetryTests {
         #expect(attempts.withLock { $0 } == 1)
     }
 
+    @Test("a rejection out of a pipeline within is still one: not tried again, not counted by a breaker")
+    func nestedRejection() async {
+        let attempts = Mutex(0)
+        let inner = Pipeline("inner", time: self.time) { RateLimit(1, per: .seconds(60), patience: .zero) }
+        _ = try? await inner {}
+        let breaker = CircuitBreaker(consecutiveFailures: 1)
+        let outer = Pipeline("outer", time: self.time) {
+            Retry(backoff: self.backoff)
+            breaker
+        }
+        await #expect(throws: RejectionError.self) {
+            try await outer {
+                attempts.withLock { $0 += 1 }
+                try await inner {}
+            }
+        }
+        #expect(attempts.withLock { $0 } == 1)
+        #expect(breaker.isClosed)
+    }
+
     @Test("what a policy inside turned away is not tried again")
     func rejection() async {
         let pipeline = Pipeline("p", time: self.time) {

@@ -16,8 +16,9 @@ struct TimeoutTests {
         let task = Task { try await pipeline { try await self.gate.pass() } }
         await self.time.waitForAlarms(1)
         self.time.advance(by: .milliseconds(4_999))
-        #expect(observer.events.isEmpty)
+        #expect(self.time.alarmCount == 1)
         self.time.advance(by: .milliseconds(1))
+        #expect(self.time.alarmCount == 0)
         let error = await #expect(throws: TimeoutError.self) { try await task.value }
         #expect(error == TimeoutError(policy: "timeout", limit: .seconds(5)))
         #expect(observer.names == ["timeout.expired", "pipeline.finished"])
@@ -95,6 +96,17 @@ struct TimeoutTests {
             let largest = try await group.reduce(0, max)
             #expect(largest == 800)
         }
+    }
+
+    @Test("a caller that is cancelled already starts nothing")
+    func cancelledBefore() async {
+        let pipeline = Pipeline("p", time: self.time) { Timeout(.seconds(5)) }
+        let task = Task {
+            try? await self.gate.pass()
+            try await pipeline { _ = Issue.record("must not run") }
+        }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
     }
 
     @Test("task-locals reach the work")

@@ -31,6 +31,14 @@ public enum ImportProblem {
         Problem(.contentTooLarge, "source-too-large", title: "Too large", detail: "A season may have \(limit) bytes.")
     }
 
+    /// The problem of an answer that is a success and no season.
+    static func unexpected(_ status: HTTPResponse.Status) -> Problem {
+        Problem(
+            .badGateway, "source-refused", title: "The source refused",
+            detail: "The source answered \(status.code) where a season was expected.",
+            members: ["sourceStatus": .integer(status.code)])
+    }
+
     /// The problem behind a fetch that failed.
     static func problem(fetching error: any Error) -> any Error {
         switch error {
@@ -42,7 +50,7 @@ public enum ImportProblem {
         case let error as TimeoutError:
             return Problem(
                 .gatewayTimeout, "source-timed-out", title: "The source is too slow",
-                detail: "The source did not send the whole season within \(error.limit).",
+                detail: "The source did not send the whole season within \(error.limit).", retryAfter: error.limit,
                 members: ["policy": .text(error.policy)])
         default:
             return error
@@ -74,7 +82,7 @@ public enum ImportProblem {
         case .invalidResponse:
             Problem(
                 .badGateway, "source-not-http", title: "The source does not speak HTTP",
-                detail: "\(error.message).", members: ["policy": .text("retry")])
+                detail: "\(error.message).")
         default:
             Self.unavailable(
                 "The source failed \(error.attempts) times: \(error.message).", policy: "retry",

@@ -14,7 +14,7 @@ struct ImportRoutes {
 
     func add(to routes: RouterGroup<RequestScope>) {
         routes.post("imports") { request, context in
-            let body = try await request.body.collect(upTo: context.maxUploadSize)
+            let body = try await context.body(of: request)
             let order = try Self.order(Data(body.readableBytesView))
             do {
                 return ImportReply(summary: try await self.importer.importSeason(at: order.url))

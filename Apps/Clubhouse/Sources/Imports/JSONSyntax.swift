@@ -13,6 +13,8 @@ struct JSONSyntax {
     private struct Failure: Error {}
 
     private let bytes: [UInt8]
+    /// Where valid UTF-8 ends: nothing behind it is looked at.
+    private var end = 0
     private var position = 0
     private var depth = 0
 
@@ -20,6 +22,7 @@ struct JSONSyntax {
     /// soon; nil if it is JSON.
     static func firstError(in bytes: [UInt8]) -> Int? {
         var syntax = JSONSyntax(bytes: bytes)
+        syntax.end = Self.validPrefix(of: bytes)
         // A byte order mark is not JSON, but RFC 8259 §8.1 lets parsers ignore it, and Foundation's does.
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { syntax.position = 3 }
         do {
@@ -35,7 +38,16 @@ struct JSONSyntax {
         self.bytes = bytes
     }
 
-    private var current: UInt8? { self.position < self.bytes.count ? self.bytes[self.position] : nil }
+    /// How many bytes from the start are UTF-8, which JSON between systems must be (RFC 8259 §8.1).
+    private static func validPrefix(of bytes: [UInt8]) -> Int {
+        var parser = Unicode.UTF8.ForwardParser()
+        var iterator = bytes.makeIterator()
+        var count = 0
+        while case .valid(let scalar) = parser.parseScalar(from: &iterator) { count += scalar.count }
+        return count
+    }
+
+    private var current: UInt8? { self.position < self.end ? self.bytes[self.position] : nil }
 
     private mutating func value() throws(Failure) {
         self.skipWhitespace()

@@ -50,6 +50,8 @@ public struct SeasonImporter: Sendable {
     }
 
     private func store(_ reply: HTTPReply, _ url: String) async throws -> ImportSummary {
+        // Of the other successes some have no body, and a 304 that nobody asked for has none either.
+        guard reply.status == .ok else { throw ImportProblem.unexpected(reply.status) }
         let file = try SeasonFile(Data(reply.body.readableBytesView))
         let source = SeasonSource(url: url, etag: reply.fields[.eTag], lastModified: reply.fields[.lastModified])
         let summary = try await self.matches.store(file, from: source)

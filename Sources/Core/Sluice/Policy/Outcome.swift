@@ -16,6 +16,17 @@ public enum Outcome<Value, Failure: Error> {
     /// The caller's task was cancelled: neither success nor failure, never retried, never counted.
     case cancelled
 
+    /// How an operation that threw ended: a rejection or timeout of a pipeline within it is still one out here.
+    @usableFromInline
+    static func thrown(_ error: Failure) -> Outcome {
+        switch error as any Error {
+        case is CancellationError: .cancelled
+        case let rejection as RejectionError: .rejected(rejection)
+        case let timeout as TimeoutError: .timedOut(timeout)
+        default: .failure(error)
+        }
+    }
+
     /// The case's name, for events and metrics.
     public var label: String {
         switch self {

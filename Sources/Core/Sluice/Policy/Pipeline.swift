@@ -81,7 +81,7 @@ public struct Pipeline<Layers: Policy>: Sendable {
                 do throws(Failure) {
                     return .success(try await operation(context))
                 } catch {
-                    return error is CancellationError ? .cancelled : .failure(error)
+                    return .thrown(error)
                 }
             }
         }

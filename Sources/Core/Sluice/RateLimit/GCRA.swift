@@ -13,7 +13,7 @@ public struct GCRA: Sendable, Hashable {
     public let tolerance: Int64
     private var theoreticalArrival: Int64 = .min
 
-    /// Creates a limit of `count` calls in any period of length `period`, with up to `burst` of them at once.
+    /// Creates a limit of `count` calls a period on average, with up to `burst` of them at once.
     public init(count: Int, per period: Duration, burst: Int) {
         precondition(count >= 1, "count must be at least 1 (is \(count))")
         precondition(burst >= 1, "burst must be at least 1 (is \(burst))")

@@ -12,7 +12,7 @@ public final class RateLimit: Policy {
     /// Creates a limit.
     ///
     /// - Parameters:
-    ///   - count: Calls in any period; at least 1.
+    ///   - count: Calls a period on average; at least 1. In one period up to `count + burst` may pass.
     ///   - period: The period's length; more than zero.
     ///   - burst: Calls that may come at once; `count` by default.
     ///   - patience: The longest a call waits for its turn; zero turns it away instead.
@@ -48,8 +48,9 @@ public final class RateLimit: Policy {
     func take(_ context: OperationContext) -> GCRA.Decision {
         let decision = self.limit.withLock { limit in
             let now = context.time.now
+            // A turn that comes with the deadline comes too late.
             let remaining = context.deadline.nanoseconds.subtractingSaturated(now.nanoseconds)
-            return limit.take(at: now, patienceNanoseconds: min(self.patience, remaining))
+            return limit.take(at: now, patienceNanoseconds: min(self.patience, remaining - 1))
         }
         if case .refused = decision {
             context.record(PolicyEvent("rateLimit.rejected", .warning, policy: "rateLimit"))

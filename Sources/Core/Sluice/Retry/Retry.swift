@@ -87,14 +87,18 @@ public struct Retry: Policy {
         switch outcome {
         case .success, .rejected, .cancelled:
             return nil
-        case .timedOut:
-            return context.isIdempotent ? .zero : nil
+        case .timedOut(let error):
+            return self.hint(self.advice(error), context)
         case .failure(let error):
-            switch self.advice(error) {
-            case .never: return nil
-            case .always(let after): return after ?? .zero
-            case .ifIdempotent(let after): return context.isIdempotent ? after ?? .zero : nil
-            }
+            return self.hint(self.advice(error), context)
+        }
+    }
+
+    private func hint(_ advice: RetryAdvice, _ context: OperationContext) -> Duration? {
+        switch advice {
+        case .never: nil
+        case .always(let after): after ?? .zero
+        case .ifIdempotent(let after): context.isIdempotent ? after ?? .zero : nil
         }
     }
 }

@@ -12,6 +12,8 @@ extension OperationContext {
         by limit: Int64, policy: String,
         _ next: (OperationContext) async -> Outcome<Value, Failure>
     ) async -> Outcome<Value, Failure> {
+        // The task below starts uncancelled, so a caller that is cancelled already is asked here.
+        if Task.isCancelled { return .cancelled }
         let now = self.time.now
         let own = now.advanced(byNanoseconds: limit)
         guard now < self.deadline else { return self.rejectedAsTooLate(policy) }

@@ -75,8 +75,9 @@ public struct StructuredLogHandler: LogHandler {
     }
 
     private static func textLine(_ time: String, _ event: LogEvent, _ metadata: Logger.Metadata) -> String {
+        let message = "\(event.message)".split(whereSeparator: \.isNewline).joined(separator: " ")
         let pairs = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\(Self.oneLine("\($0.value)"))" }
-        return "\(time) \(event.level) \(event.message)\(pairs.joined())\n"
+        return "\(time) \(event.level) \(message)\(pairs.joined())\n"
     }
 
     private func jsonLine(_ time: String, _ event: LogEvent, _ metadata: Logger.Metadata) -> String {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 import NIOPosix
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -13,15 +14,39 @@ import NIOPosix
 /// The check that counts is the one on the connection itself; this one comes first so that whoever names a private host learns
 /// nothing from how long a connection to it takes, or whether one could be made at all.
 struct AddressCheck: Sendable {
+    /// Threads for `getaddrinfo`, which blocks; a name server that does not answer holds one of them up, and nothing else.
+    private static let threads: NIOThreadPool = {
+        let threads = NIOThreadPool(numberOfThreads: 4)
+        threads.start()
+        return threads
+    }()
+
     let rules: AddressRules
 
-    /// - Throws: ``APIClientError`` of kind `addressNotAllowed`; nothing if the host is not known, since connecting will say so.
+    /// - Throws: ``APIClientError`` of kind `addressNotAllowed`; nothing if the host is not known, since connecting will say
+    ///   so; `CancellationError` as soon as the task is cancelled, even if the name server has not answered.
     func check(authority: String) async throws {
         guard !self.rules.allowsPrivateAddresses else { return }
         let host = Self.host(of: authority)
-        let addresses = try await NIOThreadPool.singleton.runIfActive { Self.addresses(of: host) }
+        let addresses = try await Self.lookUp(host)
         guard addresses.allSatisfy(self.rules.allows) else {
             throw APIClientError(.addressNotAllowed, message: "\(host) is or has a private address")
+        }
+    }
+
+    private static func lookUp(_ host: String) async throws -> [SocketAddress] {
+        let answer = FirstAnswer<[SocketAddress]>()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                answer.wait(continuation)
+                self.threads.submit { state in
+                    // A look-up nobody waits for any more is not begun.
+                    guard case .active = state, !answer.isSettled else { return }
+                    answer.settle(.success(Self.addresses(of: host)))
+                }
+            }
+        } onCancel: {
+            answer.settle(.failure(CancellationError()))
         }
     }
 
@@ -51,5 +76,49 @@ struct AddressCheck: Sendable {
             next = entry.pointee.ai_next
         }
         return addresses
+    }
+}
+
+/// Resumes a waiting task with whichever answer comes first, and ignores the rest.
+private final class FirstAnswer<Value: Sendable>: Sendable {
+    private enum State {
+        /// Nobody waits yet. Becomes `waiting` or `settled`.
+        case idle
+        /// Somebody waits. Becomes `settled`.
+        case waiting(CheckedContinuation<Value, any Error>)
+        /// The answer has come; kept until somebody waits for it.
+        case settled(Result<Value, any Error>?)
+    }
+
+    private let state = Mutex(State.idle)
+
+    var isSettled: Bool { self.state.withLock { if case .settled = $0 { true } else { false } } }
+
+    func wait(_ continuation: CheckedContinuation<Value, any Error>) {
+        let early = self.state.withLock { state -> Result<Value, any Error>? in
+            if case .settled(let result) = state {
+                state = .settled(nil)
+                return result
+            }
+            state = .waiting(continuation)
+            return nil
+        }
+        if let early { continuation.resume(with: early) }
+    }
+
+    func settle(_ result: Result<Value, any Error>) {
+        let continuation = self.state.withLock { state -> CheckedContinuation<Value, any Error>? in
+            switch state {
+            case .idle:
+                state = .settled(result)
+                return nil
+            case .waiting(let continuation):
+                state = .settled(nil)
+                return continuation
+            case .settled:
+                return nil
+            }
+        }
+        continuation?.resume(with: result)
     }
 }

@@ -14,8 +14,8 @@ import Sluice
 
 /// The transport on AsyncHTTPClient: HTTP/1.1 and HTTP/2, connections kept for the next request.
 ///
-/// The address of every connection is checked after it was made and before anything is sent on it, so no name, redirect or
-/// change of DNS leads past the ``AddressRules``.
+/// The address of every connection is checked once it stands and before a request is sent on it, so no name, redirect or change
+/// of DNS leads a request past the ``AddressRules``.
 public final class AsyncHTTPClientTransport: HTTPTransport {
     private let client: HTTPClient
     private let resolver: AddressCheck
@@ -25,7 +25,12 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
     /// - Parameters:
     ///   - rules: Which addresses it may talk to.
     ///   - connectTimeout: The longest making one connection may take.
-    public init(rules: AddressRules = AddressRules(), connectTimeout: Duration = .seconds(10)) {
+    public convenience init(rules: AddressRules = AddressRules(), connectTimeout: Duration = .seconds(3)) {
+        self.init(rules: rules, check: AddressCheck(rules: rules), connectTimeout: connectTimeout)
+    }
+
+    /// Creates a transport whose look-up before connecting goes by rules of its own, for tests of the check on connections.
+    init(rules: AddressRules, check resolver: AddressCheck, connectTimeout: Duration) {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .nanoseconds(connectTimeout.clampedNanoseconds)
         // One place tries again: our own retry, which knows the deadline and the budget.
@@ -38,7 +43,7 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         configuration.http1_1ConnectionDebugInitializer = check
         configuration.http2ConnectionDebugInitializer = check
         self.client = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration)
-        self.resolver = AddressCheck(rules: rules)
+        self.resolver = resolver
     }
 
     /// Sends a request.

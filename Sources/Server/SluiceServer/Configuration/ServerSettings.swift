@@ -29,6 +29,9 @@ public enum ServerSettings {
     public static let maximumBodyBytes = Setting(
         "http.maximumBodyBytes", default: 65_536, in: 1_024...16_777_216,
         help: "The largest request body accepted, in bytes.")
+    /// The setting `http.bodyTimeoutSeconds`.
+    public static let bodyTimeout = Setting(
+        "http.bodyTimeoutSeconds", default: 10, in: 1...3_600, help: "The longest a request body may take to arrive.")
     /// The setting `http.maximumConnections`.
     public static let maximumConnections = Setting(
         "http.maximumConnections", default: 10_000, in: 1...1_000_000,
@@ -37,7 +40,7 @@ public enum ServerSettings {
     public static let cacheBytes = Setting(
         "http.cacheBytes", default: 16_777_216, in: 0...1_073_741_824,
         help: "Memory for ready answers, in bytes; 0 keeps none.")
-    /// The setting `database.timeoutSeconds`.
+    /// The setting `databaseTimeoutSeconds`.
     public static let databaseTimeout = Setting(
         "databaseTimeoutSeconds", default: 30, in: 1...3_600, help: "The longest one database call may take.")
     /// The setting `gracePeriodSeconds`.
@@ -49,7 +52,8 @@ public enum ServerSettings {
     public static let all = [
         SettingDescription(host), SettingDescription(port), SettingDescription(database),
         SettingDescription(allowPrivateAddresses), SettingDescription(logLevel), SettingDescription(logFormat),
-        SettingDescription(maximumBodyBytes), SettingDescription(maximumConnections), SettingDescription(cacheBytes),
+        SettingDescription(maximumBodyBytes), SettingDescription(bodyTimeout), SettingDescription(maximumConnections),
+        SettingDescription(cacheBytes),
         SettingDescription(databaseTimeout), SettingDescription(gracePeriod),
     ]
 }

@@ -18,6 +18,7 @@ struct OperationResponder<Inner: HTTPResponder>: HTTPResponder where Inner.Conte
     let cache: ResponseCache?
     let metrics: RequestMetrics
     let maximumBodyBytes: Int
+    let bodyTimeout: Pipeline<Deadline>
     let time: any TimeSource
 
     // A valid name in the source code cannot fail to be one.
@@ -27,6 +28,7 @@ struct OperationResponder<Inner: HTTPResponder>: HTTPResponder where Inner.Conte
     func respond(to request: Request, context: RequestScope) async throws -> Response {
         var context = context
         context.maxUploadSize = self.maximumBodyBytes
+        context.bodyTimeout = self.bodyTimeout
         return try await self.answer(request, as: self.operation(request), context)
     }
 
