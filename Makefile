@@ -3,10 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := libsqlite3-dev zlib1g-dev pkg-config
-TEST_PACKAGES := $(BUILD_PACKAGES) postgresql mariadb-server redis-server
-
-PORT ?= 8080
-DATABASE ?= sqlite:var/sluice.db
+TEST_PACKAGES := $(BUILD_PACKAGES) postgresql mariadb-server-core mariadb-client redis-server
 
 .PHONY: help run test check bench bench-http bench-core docs format clean
 
@@ -17,13 +14,13 @@ run: ## Build in release mode and serve on http://127.0.0.1:8080 (PORT=…, DATA
 	@scripts/install-packages $(BUILD_PACKAGES)
 	@echo "building in release mode; the first time takes some minutes …"
 	swift build -c release --product sluice
-	@exec "$$(swift build -c release --show-bin-path)/sluice" serve --port $(PORT) --database $(DATABASE)
+	@exec "$$(swift build -c release --show-bin-path)/sluice" serve $(if $(PORT),--port $(PORT)) $(if $(DATABASE),--database $(DATABASE))
 
 test: ## Run every test, beside private PostgreSQL, MariaDB and Redis servers.
 	@scripts/install-packages $(TEST_PACKAGES)
 	@echo "building the tests; the first time takes some minutes …"
 	swift build --build-tests
-	@SLUICE_TEST_PROMTOOL="$$(scripts/install-promtool)" scripts/with-servers swift test --skip-build
+	@promtool="$$(scripts/install-promtool)" && SLUICE_TEST_PROMTOOL="$$promtool" scripts/with-servers swift test --skip-build
 
 check: ## Check the format, warnings and imports.
 	@scripts/install-packages $(BUILD_PACKAGES)
@@ -33,11 +30,11 @@ check: ## Check the format, warnings and imports.
 bench: bench-core bench-http ## Run every benchmark; figures go to Benchmarks/results.
 
 bench-core: ## Measure what each policy adds to a call.
-	@scripts/install-packages $(BUILD_PACKAGES)
+	@scripts/install-packages $(BUILD_PACKAGES) python3
 	@Benchmarks/run core
 
 bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAPI.
-	@scripts/install-packages $(BUILD_PACKAGES) wrk python3-venv
+	@scripts/install-packages $(BUILD_PACKAGES) wrk python3 python3-venv
 	@Benchmarks/run http
 
 docs: ## Write the API documentation to docs/api.

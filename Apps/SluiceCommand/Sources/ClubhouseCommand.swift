@@ -32,25 +32,29 @@ struct ImportCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try await self.options.settings()
         for description in allSettings { _ = try description.entry(in: settings) }
+        // One operation, so that one id is in every line the import logs.
+        let summary = try await OperationContext.$current.withValue(OperationContext(name: "import")) {
+            try await self.importSeason(settings)
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        FileHandle.standardOutput.write(try encoder.encode(summary) + Data("\n".utf8))
+    }
+
+    private func importSeason(_ settings: Settings) async throws -> ImportSummary {
         let logger = try CommonOptions.logger(settings)
         let observer = TelemetryObserver(logger: logger, metrics: PrometheusRegistry())
         let database = try await Database.open(
             try settings.value(ServerSettings.database), drivers: [SQLiteDriver.self],
             timeout: .seconds(try settings.value(ServerSettings.databaseTimeout)), observer: observer)
-        let summary: ImportSummary
         do {
-            let operation = OperationContext(name: "import")
-            summary = try await OperationContext.$current.withValue(operation) {
-                try await self.importSeason(settings, database, observer, logger)
-            }
+            let summary = try await self.importSeason(settings, database, observer, logger)
+            await database.close()
+            return summary
         } catch {
             await database.close()
             throw error
         }
-        await database.close()
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        FileHandle.standardOutput.write(try encoder.encode(summary) + Data("\n".utf8))
     }
 
     private func importSeason(
