@@ -145,8 +145,7 @@ struct CommandTests {
                 }
                 try await asked.pass()
                 server.signal(SIGTERM)
-                // New connections are refused once it drains; the request under way is not.
-                while (try? await fetch(address + "/health/live")) != nil {}
+                try await server.waitForLog("Cascading shutdown to services")
                 answer.open()
                 let reply = try await order.value
                 #expect(reply.status == 200)

@@ -84,6 +84,14 @@ final class Sluice: Sendable {
         }
     }
 
+    /// Returns once the process has logged this.
+    func waitForLog(_ text: String) async throws {
+        while !self.errors.withLock({ $0.contains(text) }) {
+            if !self.process.isRunning { throw Failure(errors: self.errors.withLock { $0 }) }
+            await Task.yield()
+        }
+    }
+
     struct Failure: Error {
         let errors: String
     }

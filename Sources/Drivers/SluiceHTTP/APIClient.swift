@@ -56,7 +56,7 @@ public final class APIClient: Sendable {
     ///   - url: An absolute http or https URL.
     ///   - fields: Header fields to send; with `If-None-Match` or `If-Modified-Since`, status 304 is an answer, not an error.
     /// - Returns: An answer with status 2xx or 304, its body complete.
-    /// - Throws: ``APIClientError``, ``RejectionError``, ``TimeoutError``, `CancellationError`.
+    /// - Throws: ``APIClientError``, `RejectionError`, `TimeoutError`, `CancellationError`.
     public func get(_ url: String, fields: HTTPFields = [:]) async throws -> HTTPReply {
         let target = try HTTPTarget(url)
         let request = HTTPRequest(

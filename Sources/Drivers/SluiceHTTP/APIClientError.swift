@@ -14,7 +14,7 @@ public import Sluice
 /// invalidResponse    what came is not an HTTP answer                          may have had an effect
 /// ```
 ///
-/// A call that a policy ended throws that policy's error instead: ``RejectionError`` or ``TimeoutError``.
+/// A call that a policy ended throws that policy's error instead: `RejectionError` or `TimeoutError`.
 public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible, RetryAdvising {
     /// What went wrong; a struct, so that a new kind breaks nobody's `switch`.
     public struct Kind: Sendable, Hashable, CustomStringConvertible {

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import DequeModule
 import Dispatch
+import Sluice
+import SluiceSQL
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// The thread that one SQLite connection lives on, so that its blocking calls never hold up the cooperative pool.
 ///
@@ -30,31 +26,14 @@ final class SQLiteThread: TaskExecutor, Sendable {
     private let identity = Atomic<UInt>(0)
 
     init() throws {
-        #if canImport(Darwin)
-            var thread: pthread_t?
-        #else
-            var thread = pthread_t()
-        #endif
-        let argument = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                #if canImport(Darwin)
-                    let pointer: UnsafeMutableRawPointer? = argument
-                #else
-                    let pointer = argument
-                #endif
-                if let pointer { Unmanaged<SQLiteThread>.fromOpaque(pointer).takeRetainedValue().run() }
-                return nil
-            }, argument)
+        let status = DedicatedThread.start { self.run() }
         guard status == 0 else {
-            Unmanaged<SQLiteThread>.fromOpaque(argument).release()
-            throw POSIXFailure(call: "pthread_create", code: status)
+            throw SQLError(.connection, message: "no thread could be started (errno \(status))")
         }
     }
 
     /// Whether the caller runs on this thread.
-    var isCurrent: Bool { self.identity.load(ordering: .relaxed) == Self.currentIdentity }
+    var isCurrent: Bool { self.identity.load(ordering: .relaxed) == DedicatedThread.currentIdentity }
 
     /// Runs `work` on the thread, after what was handed in before it.
     ///
@@ -87,7 +66,7 @@ final class SQLiteThread: TaskExecutor, Sendable {
     }
 
     private func run() {
-        self.identity.store(Self.currentIdentity, ordering: .relaxed)
+        self.identity.store(DedicatedThread.currentIdentity, ordering: .relaxed)
         while true {
             self.available.wait()
             switch self.state.withLock({ $0.queue.popFirst() }) {
@@ -98,20 +77,4 @@ final class SQLiteThread: TaskExecutor, Sendable {
             }
         }
     }
-
-    private static var currentIdentity: UInt {
-        #if canImport(Darwin)
-            UInt(bitPattern: pthread_self())
-        #else
-            UInt(pthread_self())
-        #endif
-    }
-}
-
-/// A system call that failed.
-struct POSIXFailure: Error, CustomStringConvertible {
-    let call: String
-    let code: Int32
-
-    var description: String { "\(self.call) failed: \(String(cString: strerror(self.code)))" }
 }

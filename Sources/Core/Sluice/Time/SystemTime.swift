@@ -68,23 +68,7 @@ public final class SystemTime: TimeSource {
     // MARK: The thread
 
     private func startThread() {
-        #if canImport(Darwin)
-            var thread: pthread_t?
-        #else
-            var thread = pthread_t()
-        #endif
-        let timer = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                #if canImport(Darwin)
-                    let pointer: UnsafeMutableRawPointer? = argument
-                #else
-                    let pointer = argument
-                #endif
-                if let pointer { Unmanaged<SystemTime>.fromOpaque(pointer).takeRetainedValue().run() }
-                return nil
-            }, timer)
+        let status = DedicatedThread.start { self.run() }
         precondition(status == 0, "the timer thread could not be started (errno \(status))")
     }
 
