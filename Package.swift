@@ -102,7 +102,7 @@ let package = Package(
             [
                 "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting",
                 configuration,
-                httpTypes, hummingbird, hummingbirdTesting, logging, nioCore,
+                httpTypes, hummingbird, hummingbirdTesting, lifecycle, logging, nioCore,
             ]),
         tests(
             "ClubhouseTests",

@@ -5,6 +5,7 @@ import Hummingbird
 import HummingbirdTesting
 import Logging
 import NIOCore
+import ServiceLifecycle
 import Sluice
 import SluiceSQL
 import SluiceSQLite
@@ -20,6 +21,8 @@ private struct Counting: Backend {
     static let migrations = [Migration("001", ["CREATE TABLE counting (i INTEGER)"])]
 
     @TaskLocal static var asked = Locked(0)
+    @TaskLocal static var jobHasBegun = Gate()
+    @TaskLocal static var jobHasEnded = Gate()
 
     let database: Database
     let asked = Self.asked
@@ -29,6 +32,7 @@ private struct Counting: Backend {
     }
 
     var cachedPaths: Set<String> { ["/counting/rows"] }
+    var jobs: [any Service] { [Job(hasBegun: Self.jobHasBegun, hasEnded: Self.jobHasEnded)] }
     var healthChecks: [HealthCheck] { [HealthCheck("counting") {}] }
 
     func addRoutes(to routes: RouterGroup<RequestScope>) {
@@ -56,6 +60,19 @@ private struct Counting: Backend {
     }
 }
 
+/// Runs until the server shuts down, and says so at both ends.
+private struct Job: Service {
+    let hasBegun: Gate
+    let hasEnded: Gate
+
+    @concurrent
+    func run() async throws {
+        self.hasBegun.open()
+        try await gracefulShutdown()
+        self.hasEnded.open()
+    }
+}
+
 @Suite("Server", .timeLimit(.minutes(1)))
 struct ServerTests {
     let time = VirtualTime()
@@ -63,7 +80,7 @@ struct ServerTests {
 
     /// Builds a server on a database in memory and tests it in process.
     private func withServer(
-        _ values: [AbsoluteConfigKey: ConfigValue] = [:],
+        _ values: [AbsoluteConfigKey: ConfigValue] = [:], _ setup: TestingSetup = .router,
         _ body: @escaping @Sendable (any TestClientProtocol) async throws -> Void
     ) async throws {
         let defaults: [AbsoluteConfigKey: ConfigValue] = ["database": "sqlite::memory:"]
@@ -78,7 +95,7 @@ struct ServerTests {
         }
         let server = try await Server.build(
             [Counting.self], settings: settings, drivers: [SQLiteDriver.self], logger: logger, time: self.time)
-        try await server.application().test(.router, body)
+        try await server.application().test(setup, body)
         await server.close()
     }
 
@@ -184,6 +201,17 @@ struct ServerTests {
                     text.contains(#"sluice_http_requests_total{method="GET",route="/health/ready",status="200"} 1"#))
             }
         }
+    }
+
+    @Test("a backend's jobs run as long as the server, and end with it")
+    func jobs() async throws {
+        let (hasBegun, hasEnded) = (Gate(), Gate())
+        try await Counting.$jobHasBegun.withValue(hasBegun) {
+            try await Counting.$jobHasEnded.withValue(hasEnded) {
+                try await self.withServer(["port": 0], .live) { _ in try await hasBegun.pass() }
+            }
+        }
+        try await hasEnded.pass()
     }
 
     @Test("a wrong setting stops the start before anything is opened")
