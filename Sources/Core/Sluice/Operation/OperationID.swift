@@ -4,7 +4,7 @@ import Synchronization
 /// Names one operation in every log line and reply header it leaves behind.
 ///
 /// A generated id is a number, written as 13 characters of Crockford's base 32 only when somebody reads it: a `UUID` costs
-/// 2.6 µs on the machine this was measured on, this a few nanoseconds. Ids are unique and not secret.
+/// 2.6 µs on the machine this was measured on, this one atomic addition. Ids are unique and not secret.
 public struct OperationID: Hashable, Sendable, CustomStringConvertible {
     /// The longest id accepted from outside, in characters.
     public static let maximumLength = 64
