@@ -7,7 +7,9 @@ public struct QueryParameters: Sendable {
 
     /// Takes the parameters of a request.
     ///
-    /// - Parameter names: Those this route knows.
+    /// - Parameters:
+    ///   - request: The request.
+    ///   - names: Those this route knows.
     /// - Throws: ``Problem`` `invalid-parameter` for one it does not know, or one given twice.
     public init(_ request: Request, _ names: String...) throws(Problem) {
         for (name, value) in request.uri.queryParameters {
