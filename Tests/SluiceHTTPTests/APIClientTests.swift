@@ -9,7 +9,7 @@ import Testing
 @Suite("API client", .timeLimit(.minutes(1)))
 struct APIClientTests {
     let time = VirtualTime()
-    let settings = APIClientConfiguration(backoff: Backoff(base: .zero, maximum: .zero), maximumBodyBytes: 100)
+    let settings = APIClientConfiguration(backoff: Backoff.constant(.zero), maximumBodyBytes: 100)
 
     private func client(_ transport: ScriptedTransport, _ change: (inout APIClientConfiguration) -> Void = { _ in })
         -> APIClient

@@ -24,9 +24,9 @@ struct TelemetryObserverTests {
     func records() async throws {
         let observer = TelemetryObserver(logger: self.logger(.json), metrics: self.metrics)
         let pipeline = Pipeline("fetch", observer: observer) {
-            Retry(maximumAttempts: 2, backoff: Backoff(base: .zero, maximum: .zero))
+            Retry(maximumAttempts: 2, backoff: Backoff.constant(.zero))
         }
-        let operation = OperationContext(name: "request", id: try #require(OperationID("id-1")))
+        let operation = OperationContext(name: "request", id: OperationID("id-1"))
         struct Failure: Error {}
         try await OperationContext.$current.withValue(operation) {
             _ = try? await pipeline { throw Failure() }

@@ -47,7 +47,7 @@ public enum ClubhouseSettings {
             deadline: .seconds(try settings.value(self.deadline)),
             attemptTimeout: .seconds(try settings.value(self.attemptTimeout)),
             maximumAttempts: try settings.value(self.maximumAttempts),
-            backoff: Backoff(base: initialDelay, maximum: max(initialDelay, .seconds(30))),
+            backoff: Backoff.exponential(from: initialDelay).capped(at: max(initialDelay, .seconds(30))).jittered(),
             breakerFailures: try settings.value(self.breakerFailures),
             breakerOpenFor: .seconds(try settings.value(self.breakerOpen)),
             callsPerMinute: try settings.value(self.callsPerMinute),

@@ -32,7 +32,7 @@ public final class TelemetryObserver: PolicyObserver {
 
     /// Counts and logs an event.
     public func record(_ event: PolicyEvent, in context: OperationContext) {
-        if event.name == "pipeline.finished" {
+        if event.kind == .pipelineFinished || event.kind == .operationFinished {
             self.callsCounter(context.name, event.outcome ?? "").increment()
             if let duration = event.duration { self.timer(context.name).recordNanoseconds(duration.clampedNanoseconds) }
         } else {

@@ -14,19 +14,9 @@ public final class APIClient: Sendable {
     /// How many hosts' breakers and limiters are remembered; the least recently called is forgotten first.
     private static let maximumHosts = 1_000
 
-    private let name: String
     private let configuration: APIClientConfiguration
     private let transport: any HTTPTransport
-    private let time: any TimeSource
-    private let randomness: Randomness
-    private let observer: (any PolicyObserver)?
-    private let hosts = MemoryCache<String, Host>(maximumCost: maximumHosts)
-
-    /// What is remembered of one host.
-    private struct Host: Sendable {
-        let limit: RateLimit
-        let pipeline: Pipeline<AnyPolicy>
-    }
+    private let hosts: KeyedPipelines<String, AnyPolicy>
 
     /// Creates a client.
     ///
@@ -42,12 +32,25 @@ public final class APIClient: Sendable {
         time: any TimeSource = SystemTime.shared, randomness: Randomness = .shared,
         observer: (any PolicyObserver)? = nil
     ) {
-        self.name = name
         self.configuration = configuration
         self.transport = transport
-        self.time = time
-        self.randomness = randomness
-        self.observer = observer
+        self.hosts = KeyedPipelines(maximumCount: Self.maximumHosts, time: time) { _ in
+            Pipeline(name, isIdempotent: true, time: time, observer: observer) {
+                Deadline(configuration.deadline)
+                Retry(
+                    maximumAttempts: configuration.maximumAttempts, backoff: configuration.backoff,
+                    randomness: randomness)
+                CircuitBreaker(
+                    consecutiveFailures: configuration.breakerFailures, openFor: configuration.breakerOpenFor
+                ) { error in
+                    (error as? APIClientError)?.isServerFailure ?? true
+                }
+                // What the server asks for holds for every caller, not only for one call's next attempt.
+                RateLimit(
+                    RateLimitSettings(count: configuration.callsPerMinute, period: .seconds(60)), obeysHints: true)
+                Timeout(configuration.attemptTimeout)
+            }.erased()
+        }
     }
 
     /// Fetches a URL.
@@ -61,18 +64,11 @@ public final class APIClient: Sendable {
         let target = try HTTPTarget(url)
         let request = HTTPRequest(
             method: .get, scheme: target.scheme, authority: target.authority, path: target.path, headerFields: fields)
-        let host = self.host(of: target)
         var attempts = 1
         do {
-            return try await host.pipeline.outcome(isIdempotent: true) { context in
+            return try await self.hosts[target.origin].outcome { context in
                 attempts = context.attempt
-                do {
-                    return try await self.attempt(request, target)
-                } catch let error as APIClientError {
-                    // What the server asked for holds for every caller, not only for this call's next attempt.
-                    if let wait = error.retryAfter { host.limit.pause(until: context.time.now.advanced(by: wait)) }
-                    throw error
-                }
+                return try await self.attempt(request, target)
             }.get()
         } catch var error as APIClientError {
             error.attempts = attempts
@@ -130,22 +126,6 @@ public final class APIClient: Sendable {
             body.writeBuffer(&part)
         }
         return HTTPReply(status: status, fields: response.head.headerFields, body: body)
-    }
-
-    private func host(of target: HTTPTarget) -> Host {
-        if let host = self.hosts.value(for: target.origin) { return host }
-        let settings = self.configuration
-        let limit = RateLimit(settings.callsPerMinute, per: .seconds(60))
-        let pipeline = Pipeline(self.name, time: self.time, observer: self.observer) {
-            Deadline(settings.deadline)
-            Retry(maximumAttempts: settings.maximumAttempts, backoff: settings.backoff, randomness: self.randomness)
-            CircuitBreaker(consecutiveFailures: settings.breakerFailures, openFor: settings.breakerOpenFor) { error in
-                (error as? APIClientError)?.isServerFailure ?? true
-            }
-            limit
-            Timeout(settings.attemptTimeout)
-        }.erased()
-        return self.hosts.insertIfAbsent(Host(limit: limit, pipeline: pipeline), for: target.origin, cost: 1)
     }
 }
 

@@ -27,7 +27,7 @@ public struct APIClientConfiguration: Sendable, Hashable {
         deadline: Duration = .seconds(30),
         attemptTimeout: Duration = .seconds(10),
         maximumAttempts: Int = 3,
-        backoff: Backoff = Backoff(),
+        backoff: Backoff = .standard,
         breakerFailures: Int = 5,
         breakerOpenFor: Duration = .seconds(60),
         callsPerMinute: Int = 100,

@@ -58,11 +58,11 @@ public final class Database: Sendable {
         _ name: String, _ timeout: Duration, _ time: any TimeSource, _ observer: (any PolicyObserver)?
     ) -> Pipeline<AnyPolicy> {
         // Many short tries: a lock is held for milliseconds, and it is the deadline that says when to stop.
-        let backoff = Backoff(base: .milliseconds(10), maximum: .milliseconds(250))
+        let backoff = Backoff.exponential(from: .milliseconds(10)).capped(at: .milliseconds(250)).jittered()
         return Pipeline(name, time: time, observer: observer) {
             Deadline(timeout)
             // Only what the engine says is worth repeating: an error of the caller's own closure never is.
-            Retry(maximumAttempts: 1_000, backoff: backoff) { ($0 as? SQLError)?.retryAdvice ?? .never }
+            Retry(maximumAttempts: 1_000, backoff: backoff, budget: nil) { ($0 as? SQLError)?.retryAdvice ?? .never }
         }.erased()
     }
 

@@ -14,7 +14,7 @@ struct CircuitBreakerMachineTests {
 
     /// A breaker that opened at 0 s for 5 s.
     private func opened() throws -> CircuitBreakerMachine {
-        var machine = CircuitBreakerMachine(threshold: 1, openFor: .seconds(5))
+        var machine = CircuitBreakerMachine(CircuitBreakerSettings(consecutiveFailures: 1, openFor: .seconds(5)))
         let ticket = try #require(self.ticket(&machine, at: 0))
         #expect(machine.recordFailure(ticket, at: self.start) == .opened)
         return machine
@@ -22,16 +22,16 @@ struct CircuitBreakerMachineTests {
 
     @Test("opens at the threshold, counting failures in a row only")
     func threshold() throws {
-        var machine = CircuitBreakerMachine(threshold: 3, openFor: .seconds(5))
+        var machine = CircuitBreakerMachine(CircuitBreakerSettings(consecutiveFailures: 3, openFor: .seconds(5)))
         for _ in 0..<5 {
             for _ in 0..<2 {
                 let ticket = try #require(self.ticket(&machine, at: 0))
                 #expect(machine.recordFailure(ticket, at: self.start) == nil)
             }
             let ticket = try #require(self.ticket(&machine, at: 0))
-            #expect(machine.recordSuccess(ticket) == nil)
+            #expect(machine.recordSuccess(ticket, at: self.start) == nil)
         }
-        #expect(machine.isClosed)
+        #expect(machine.phase == .closed)
     }
 
     @Test("rejects until its time has passed, then admits one probe")
@@ -41,7 +41,7 @@ struct CircuitBreakerMachineTests {
         let probe = try #require(self.ticket(&machine, at: 5))
         #expect(probe.isProbe)
         #expect(machine.admit(at: self.start.advanced(by: .seconds(5))) == .reject(retryAfter: .seconds(5)))
-        #expect(machine.recordSuccess(probe) == .closed)
+        #expect(machine.recordSuccess(probe, at: self.start) == .closed)
         #expect(self.ticket(&machine, at: 5)?.isProbe == false)
     }
 
@@ -58,25 +58,25 @@ struct CircuitBreakerMachineTests {
         var machine = try self.opened()
         let probe = try #require(self.ticket(&machine, at: 5))
         machine.recordIgnored(probe)
-        #expect(!machine.isClosed)
+        #expect(machine.phase != .closed)
         #expect(self.ticket(&machine, at: 5)?.isProbe == true)
     }
 
     @Test("a result from before it opened moves nothing")
     func staleResults() throws {
-        var machine = CircuitBreakerMachine(threshold: 1, openFor: .seconds(5))
+        var machine = CircuitBreakerMachine(CircuitBreakerSettings(consecutiveFailures: 1, openFor: .seconds(5)))
         let slow = try #require(self.ticket(&machine, at: 0))
         let slower = try #require(self.ticket(&machine, at: 0))
         let failed = try #require(self.ticket(&machine, at: 0))
         _ = machine.recordFailure(failed, at: self.start)
-        #expect(machine.recordSuccess(slow) == nil)
-        #expect(!machine.isClosed)
+        #expect(machine.recordSuccess(slow, at: self.start) == .stale)
+        #expect(machine.phase != .closed)
         let probe = try #require(self.ticket(&machine, at: 5))
-        #expect(machine.recordSuccess(slower) == nil)
-        #expect(!machine.isClosed)
-        #expect(machine.recordSuccess(probe) == .closed)
-        #expect(machine.recordFailure(failed, at: self.start) == nil)
-        #expect(machine.isClosed)
+        #expect(machine.recordSuccess(slower, at: self.start) == .stale)
+        #expect(machine.phase != .closed)
+        #expect(machine.recordSuccess(probe, at: self.start) == .closed)
+        #expect(machine.recordFailure(failed, at: self.start) == .stale)
+        #expect(machine.phase == .closed)
     }
 
     @Test("a probe that never reports does not keep it half open for ever")
@@ -85,14 +85,14 @@ struct CircuitBreakerMachineTests {
         let lost = try #require(self.ticket(&machine, at: 5))
         #expect(self.ticket(&machine, at: 9) == nil)
         let next = try #require(self.ticket(&machine, at: 10))
-        #expect(machine.recordSuccess(lost) == nil)
-        #expect(machine.recordSuccess(next) == .closed)
+        #expect(machine.recordSuccess(lost, at: self.start) == .stale)
+        #expect(machine.recordSuccess(next, at: self.start) == .closed)
     }
 
     @Test("never admits two probes at once, over a hundred thousand random steps", arguments: [3, 4] as [UInt64])
     func model(seed: UInt64) {
         let random = Randomness(seed: seed)
-        var machine = CircuitBreakerMachine(threshold: 2, openFor: .seconds(5))
+        var machine = CircuitBreakerMachine(CircuitBreakerSettings(consecutiveFailures: 2, openFor: .seconds(5)))
         var out: [CircuitBreakerMachine.Ticket] = []
         var now = self.start
         var leaseEnd = self.start
@@ -111,7 +111,7 @@ struct CircuitBreakerMachineTests {
             let ticket = out.remove(at: Int(random.fraction() * Double(out.count)))
             if ticket.isProbe, now < leaseEnd { leaseEnd = now }
             switch Int(random.fraction() * 3) {
-            case 0: _ = machine.recordSuccess(ticket)
+            case 0: _ = machine.recordSuccess(ticket, at: self.start)
             case 1: _ = machine.recordFailure(ticket, at: now)
             default: machine.recordIgnored(ticket)
             }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Back-off")
 struct BackoffTests {
-    let backoff = Backoff(base: .milliseconds(100), factor: 2, maximum: .seconds(5))
+    let backoff = Backoff.exponential(from: .milliseconds(100)).capped(at: .seconds(5)).jittered()
 
     @Test("doubles up to its maximum", arguments: zip([1, 2, 3, 6, 7, 100], [100, 200, 400, 3_200, 5_000, 5_000]))
     func doubles(retry: Int, milliseconds: Int) {
@@ -12,9 +12,9 @@ struct BackoffTests {
     }
 
     @Test("stays within bounds for any attempt", arguments: [1, 33, 34, 63, 64, 65, 1_024, 1_025, .max - 1, .max])
-    func noOverflow(retry: Int) {
+    func noOverflow(retry: Int) throws {
         for fraction in [0, 0.5, 1, .infinity, -1, .nan] {
-            let delay = self.backoff.delay(beforeRetry: retry, fraction: fraction)
+            let delay = try #require(self.backoff.delay(beforeRetry: retry, fraction: fraction))
             #expect(delay >= .zero && delay <= .seconds(5))
         }
     }
@@ -25,8 +25,9 @@ struct BackoffTests {
         #expect(self.backoff.delay(beforeRetry: 3, fraction: 0.5) == .milliseconds(200))
     }
 
-    @Test("refuses a maximum below its base")
+    @Test("refuses a negative wait and a factor that shrinks")
     func refuses() async {
-        await #expect(processExitsWith: .failure) { _ = Backoff(base: .seconds(2), maximum: .seconds(1)) }
+        await #expect(processExitsWith: .failure) { _ = Backoff.constant(.seconds(-1)) }
+        await #expect(processExitsWith: .failure) { _ = Backoff.exponential(from: .seconds(1), factor: 0.5) }
     }
 }

@@ -14,7 +14,7 @@ struct Advised: RetryAdvising {
 struct RetryTests {
     let time = VirtualTime()
     /// Always the whole of the range, so that waits are known.
-    let backoff = Backoff(base: .seconds(1), factor: 2, maximum: .seconds(30))
+    let backoff = Backoff.standard
 
     /// Runs an operation that fails, and moves time on as far as each wait goes, `waits` times.
     private func run(
@@ -71,7 +71,7 @@ struct RetryTests {
     func hint() async {
         let observer = RecordingObserver()
         let pipeline = Pipeline("p", time: self.time, observer: observer) {
-            Retry(maximumAttempts: 2, backoff: Backoff(base: .milliseconds(1), maximum: .milliseconds(1)))
+            Retry(maximumAttempts: 2, backoff: Backoff.constant(.milliseconds(1)).jittered())
         }
         _ = await self.run(pipeline, waits: 1) { _ in throw Advised(retryAdvice: .always(after: .seconds(17))) }
         #expect(observer.events.first { $0.name == "retry.scheduled" }?.duration == .seconds(17))

@@ -136,9 +136,9 @@ struct TimeoutTests {
     @Test("a deadline spans the attempts and the waits between them")
     func spansRetries() async {
         let attempts = Mutex(0)
-        let pipeline = Pipeline("p", time: self.time) {
+        let pipeline = Pipeline("p", isIdempotent: true, time: self.time) {
             Deadline(.seconds(10))
-            Retry(maximumAttempts: 100, backoff: Backoff(base: .zero, maximum: .zero))
+            Retry(maximumAttempts: 100, backoff: Backoff.constant(.zero))
             Timeout(.seconds(4))
         }
         let task = Task {

@@ -4,7 +4,7 @@
 struct RecencyList<Key: Hashable, Value> {
     private struct Entry {
         let key: Key
-        let value: Value
+        var value: Value
         let cost: Int
         /// The neighbours in order of use, as indices, or -1.
         var newer: Int
@@ -31,6 +31,20 @@ struct RecencyList<Key: Hashable, Value> {
         }
         return self.entries[index]?.value
     }
+
+    /// Changes the value for `key`, which becomes the most recently used.
+    mutating func update(_ key: Key, _ change: (inout Value) -> Void) -> Value? {
+        guard let index = self.indices[key], var entry = self.entries[index] else { return nil }
+        change(&entry.value)
+        self.entries[index] = entry
+        return self.touch(key)
+    }
+
+    /// The value used least recently.
+    var oldestValue: Value? { self.oldest >= 0 ? self.entries[self.oldest]?.value : nil }
+
+    /// Every key and value, in no order.
+    var all: [(key: Key, value: Value)] { self.entries.compactMap { $0.map { ($0.key, $0.value) } } }
 
     /// Adds a value under a key that is not held, as the most recently used.
     mutating func add(_ value: Value, for key: Key, cost: Int) {

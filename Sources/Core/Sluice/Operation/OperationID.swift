@@ -20,8 +20,19 @@ public struct OperationID: Hashable, Sendable, CustomStringConvertible {
 
     /// Creates an id that no other call in this process, and most probably none elsewhere, has.
     public init() {
-        self.number = Self.mixed(Self.counter.wrappingAdd(Self.increment, ordering: .relaxed).newValue)
+        self.init(number: Self.nextNumber())
+    }
+
+    /// The id that ``nextNumber()`` stands for.
+    init(number: UInt64) {
+        self.number = Self.mixed(number)
         self.text = nil
+    }
+
+    /// A number for the next id; whoever never reads the id never pays for more.
+    @usableFromInline
+    static func nextNumber() -> UInt64 {
+        self.counter.wrappingAdd(self.increment, ordering: .relaxed).newValue
     }
 
     /// Takes over an id from outside, for example from an `x-request-id` header.

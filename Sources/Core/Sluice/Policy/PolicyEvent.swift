@@ -1,24 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Something a policy did, told to the ``PolicyObserver`` of the call.
-///
-/// Every event has a name, a severity and a moment:
-///
-/// | name | severity | when |
-/// |---|---|---|
-/// | `pipeline.finished` | information | a call has ended, however it ended |
-/// | `attempt.failed` | warning | an attempt ended in a failure or a timeout that ``Retry`` looked at |
-/// | `retry.scheduled` | warning | the next attempt will start after a wait |
-/// | `retry.exhausted` | error | no attempt is left, or none would be in time |
-/// | `timeout.expired` | warning | a ``Timeout`` or ``Deadline`` ended the work below it |
-/// | `deadline.rejected` | warning | no time was left when the work was to begin |
-/// | `circuitBreaker.opened` | error | a breaker begins to turn calls away |
-/// | `circuitBreaker.probing` | information | an open breaker lets a probe through |
-/// | `circuitBreaker.closed` | information | probes succeeded and calls flow again |
-/// | `circuitBreaker.rejected` | warning | an open breaker turned the call away |
-/// | `rateLimit.delayed` | information | the call waits for its turn |
-/// | `rateLimit.rejected` | warning | its turn would come too late |
-public struct PolicyEvent: Sendable, Hashable {
+public struct PolicyEvent: Sendable, Hashable, CustomStringConvertible {
     /// How much an operator should care.
     public enum Severity: Int, Sendable, Comparable {
         case information, warning, error
@@ -27,10 +10,8 @@ public struct PolicyEvent: Sendable, Hashable {
         public static func < (left: Severity, right: Severity) -> Bool { left.rawValue < right.rawValue }
     }
 
-    /// What happened; one of the names above.
-    public let name: String
-    /// How much an operator should care.
-    public let severity: Severity
+    /// What happened.
+    public let kind: PolicyEventKind
     /// The policy that speaks, for example `retry`, or the pipeline's name.
     public let policy: String
     /// How a call or an attempt ended: `success`, `failure`, `rejected`, `timedOut` or `cancelled`.
@@ -38,15 +19,22 @@ public struct PolicyEvent: Sendable, Hashable {
     /// How long what ended had taken, or how long is going to be waited.
     public let duration: Duration?
 
+    /// The kind's name, for example `retry.scheduled`.
+    public var name: String { self.kind.rawValue }
+    /// How much an operator should care.
+    public var severity: Severity { self.kind.severity }
+
     /// Creates an event.
-    public init(
-        _ name: String, _ severity: Severity, policy: String, outcome: String? = nil, duration: Duration? = nil
-    ) {
-        self.name = name
-        self.severity = severity
+    public init(_ kind: PolicyEventKind, policy: String, outcome: String? = nil, duration: Duration? = nil) {
+        self.kind = kind
         self.policy = policy
         self.outcome = outcome
         self.duration = duration
+    }
+
+    /// The name, and what is known beside it, in one line.
+    public var description: String {
+        self.name + (self.outcome.map { " \($0)" } ?? "") + (self.duration.map { " \($0)" } ?? "")
     }
 }
 

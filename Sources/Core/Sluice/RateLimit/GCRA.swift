@@ -8,9 +8,9 @@
 /// - Source: ITU-T Recommendation I.371 (2004), annex A, "virtual scheduling algorithm".
 public struct GCRA: Sendable, Hashable {
     /// The time one call takes out of the budget, in nanoseconds; at least 1.
-    public let interval: Int64
+    public private(set) var interval: Int64
     /// How far the arrival may run ahead, in nanoseconds: the burst times the interval.
-    public let tolerance: Int64
+    public private(set) var tolerance: Int64
     private var theoreticalArrival: Int64 = .min
 
     /// Creates a limit of `count` calls a period on average, with up to `burst` of them at once.
@@ -19,31 +19,30 @@ public struct GCRA: Sendable, Hashable {
         precondition(burst >= 1, "burst must be at least 1 (is \(burst))")
         precondition(period > .zero, "period must be more than zero (is \(period))")
         self.interval = max(1, period.clampedNanoseconds / Int64(count))
-        self.tolerance =
-            self.interval.multipliedReportingOverflow(by: Int64(burst)).overflow
-            ? .max / 2 : self.interval * Int64(burst)
+        self.tolerance = Self.product(self.interval, burst)
     }
 
-    /// Takes a place if one comes free within `patience`.
+    /// Takes places for a call of weight `cost`, at most the burst, if they come free within `patience`.
     ///
-    /// - Returns: How long to wait for the place taken (zero: none), or, if none was taken, how long until one is free.
-    public mutating func take(at now: Instant, patience: Duration) -> Decision {
-        self.take(at: now, patienceNanoseconds: patience.clampedNanoseconds)
+    /// - Returns: How long to wait for the places taken (zero: none), or, if none were taken, how long until they are free.
+    public mutating func take(at now: Instant, cost: Int = 1, patience: Duration) -> RateDecision {
+        self.take(at: now, cost: cost, patienceNanoseconds: patience.clampedNanoseconds)
     }
 
-    mutating func take(at now: Instant, patienceNanoseconds: Int64) -> Decision {
+    mutating func take(at now: Instant, cost: Int, patienceNanoseconds: Int64) -> RateDecision {
         let now = now.nanoseconds
         let arrival = max(self.theoreticalArrival, now)
-        let next = Instant(nanoseconds: arrival).advanced(byNanoseconds: self.interval).nanoseconds
+        let next = Instant(nanoseconds: arrival).advanced(byNanoseconds: Self.product(self.interval, cost)).nanoseconds
         let wait = max(0, next.subtractingSaturated(now) - self.tolerance)
         guard wait <= patienceNanoseconds else { return .refused(retryAfter: .nanoseconds(wait)) }
         self.theoreticalArrival = next
         return .taken(wait: wait == 0 ? .zero : .nanoseconds(wait))
     }
 
-    /// Gives back a place that was taken and not used.
-    public mutating func giveBack() {
-        if self.theoreticalArrival > .min + self.interval { self.theoreticalArrival -= self.interval }
+    /// Gives back places that were taken and not used.
+    public mutating func giveBack(cost: Int = 1) {
+        let taken = Self.product(self.interval, cost)
+        if self.theoreticalArrival > .min + taken { self.theoreticalArrival -= taken }
     }
 
     /// Lets no call pass before `instant`: the other side said so.
@@ -52,9 +51,27 @@ public struct GCRA: Sendable, Hashable {
         self.theoreticalArrival = max(self.theoreticalArrival, arrival)
     }
 
-    /// What ``take(at:patience:)`` decided.
-    public enum Decision: Sendable, Hashable {
-        case taken(wait: Duration)
-        case refused(retryAfter: Duration)
+    /// Works at another rate from now on; what has been taken stays taken, in calls.
+    mutating func change(to other: GCRA, at now: Instant) {
+        let ahead = max(0, self.theoreticalArrival.subtractingSaturated(now.nanoseconds))
+        let calls = Double(ahead) / Double(self.interval)
+        let scaled = Int64(exactly: (calls * Double(other.interval)).rounded()) ?? .max / 2
+        self.interval = other.interval
+        self.tolerance = other.tolerance
+        self.theoreticalArrival = now.advanced(byNanoseconds: scaled).nanoseconds
     }
+
+    private static func product(_ interval: Int64, _ count: Int) -> Int64 {
+        let (product, overflow) = interval.multipliedReportingOverflow(by: Int64(count))
+        // Half of the range, so that sums with it do not overflow.
+        return overflow ? .max / 2 : min(product, .max / 2)
+    }
+}
+
+/// What a limiter decided about one call.
+public enum RateDecision: Sendable, Hashable {
+    /// The call has its place and starts after the wait.
+    case taken(wait: Duration)
+    /// The call has no place.
+    case refused(retryAfter: Duration)
 }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The rules of a ``Cache`` alone: what is fresh, who loads and who waits, with no clock, lock or continuation.
+struct CacheMachine<Key: Hashable, Value> {
+    /// Names one load of a key.
+    typealias Flight = UInt64
+    /// Names one caller that waits for another's load.
+    typealias Waiter = UInt64
+
+    /// A value and the ages at which it changes its worth.
+    struct Entry {
+        let value: Value
+        let freshUntil: Instant
+        let revalidatedUntil: Instant
+        let usableUntil: Instant
+    }
+
+    /// What asking for a key came to.
+    enum Answer {
+        case fresh(Value)
+        /// Still good enough; the caller starts a load in the background if there is a flight.
+        case stale(Value, refresh: Flight?)
+        /// The caller loads.
+        case lead(Flight)
+        /// The caller waits for who loads.
+        case wait(Waiter)
+        /// Too many wait.
+        case full
+    }
+
+    private struct Load {
+        let flight: Flight
+        let isRefresh: Bool
+        var waiters: [Waiter] = []
+    }
+
+    private var entries = RecencyList<Key, Entry>()
+    private var loads: [Key: Load] = [:]
+    private var waiting: [Waiter: Key] = [:]
+    /// Who waits for loads of keys that were removed since.
+    private var detached: [Flight: [Waiter]] = [:]
+    private var refreshes = 0
+    private var nextNumber: UInt64 = 0
+    var settings: CacheSettings
+
+    init(_ settings: CacheSettings) {
+        self.settings = settings
+    }
+
+    var count: Int { self.entries.count }
+
+    /// The fresh value for `key`.
+    mutating func peek(_ key: Key, at now: Instant) -> Value? {
+        self.entries.touch(key).flatMap { now < $0.freshUntil ? $0.value : nil }
+    }
+
+    /// Whether a load is under way.
+    func isLoading(_ key: Key, _ flight: Flight) -> Bool { self.loads[key]?.flight == flight }
+
+    /// Asks for a key's value.
+    mutating func ask(_ key: Key, at now: Instant) -> Answer {
+        if let entry = self.entries.touch(key) {
+            if now < entry.freshUntil { return .fresh(entry.value) }
+            if now < entry.revalidatedUntil { return .stale(entry.value, refresh: self.beginRefresh(key)) }
+        }
+        if self.loads[key] != nil { return self.join(key) }
+        return .lead(self.begin(key, isRefresh: false))
+    }
+
+    /// A value has been loaded.
+    ///
+    /// - Returns: Who waited for it, and values that had to go, to be released outside the lock.
+    mutating func finish(
+        _ key: Key, _ flight: Flight, _ value: Value, at now: Instant, jitter: Double
+    ) -> (waiters: [Waiter], forgotten: [Entry]) {
+        // Someone removed the key meanwhile: the value may be older than the removal, so it is not kept.
+        guard let load = self.end(key, flight) else { return ([], []) }
+        let life = Double(self.settings.timeToLive.clampedNanoseconds) * (1 - self.settings.jitter * jitter)
+        let fresh = now.advanced(byNanoseconds: Int64(exactly: life.rounded(.down)) ?? .max)
+        let entry = Entry(
+            value: value, freshUntil: fresh, revalidatedUntil: fresh.advanced(by: self.settings.staleWhileRevalidate),
+            usableUntil: fresh.advanced(by: max(self.settings.staleIfError, self.settings.staleWhileRevalidate)))
+        var forgotten = self.entries.remove(key).map { [$0] } ?? []
+        while self.entries.count >= self.settings.capacity, let oldest = self.entries.removeOldest() {
+            forgotten.append(oldest)
+        }
+        self.entries.add(entry, for: key, cost: 1)
+        return (load.waiters, forgotten)
+    }
+
+    /// Loading has failed.
+    ///
+    /// - Returns: Who waited, and the value to return all the same, if there is one that is still usable.
+    mutating func fail(_ key: Key, _ flight: Flight, at now: Instant) -> (waiters: [Waiter], stale: Value?) {
+        let load = self.end(key, flight)
+        let entry = self.entries.touch(key)
+        return (load?.waiters ?? [], entry.flatMap { now < $0.usableUntil ? $0.value : nil })
+    }
+
+    /// Who loads leaves, for reasons of its own: the one that waits longest loads instead.
+    mutating func abandon(_ key: Key, _ flight: Flight) -> (waiter: Waiter, flight: Flight)? {
+        guard var load = self.loads[key], load.flight == flight else { return nil }
+        guard !load.waiters.isEmpty else {
+            _ = self.end(key, flight)
+            return nil
+        }
+        let heir = load.waiters.removeFirst()
+        self.waiting[heir] = nil
+        if load.isRefresh { self.refreshes -= 1 }
+        self.nextNumber += 1
+        self.loads[key] = Load(flight: self.nextNumber, isRefresh: false, waiters: load.waiters)
+        return (heir, self.nextNumber)
+    }
+
+    /// A caller waits no longer.
+    ///
+    /// - Returns: False if its wait had ended already.
+    mutating func giveUp(_ waiter: Waiter) -> Bool {
+        guard let key = self.waiting.removeValue(forKey: waiter) else { return false }
+        self.loads[key]?.waiters.removeAll { $0 == waiter }
+        return true
+    }
+
+    /// Forgets a key; who waits for its load gets that load's value, and nobody else does.
+    ///
+    /// - Returns: The value, to be released outside the lock.
+    mutating func remove(_ key: Key) -> Entry? {
+        if let load = self.loads.removeValue(forKey: key) {
+            if load.isRefresh { self.refreshes -= 1 }
+            self.detached[load.flight] = load.waiters
+        }
+        return self.entries.remove(key)
+    }
+
+    /// Forgets every key.
+    mutating func removeAll() -> RecencyList<Key, Entry> {
+        for (_, load) in self.loads { self.detached[load.flight] = load.waiters }
+        self.loads = [:]
+        self.refreshes = 0
+        defer { self.entries = RecencyList() }
+        return self.entries
+    }
+
+    /// Takes out those who wait for the load of a key that was removed since.
+    mutating func endDetached(_ flight: Flight) -> [Waiter] {
+        let waiters = (self.detached.removeValue(forKey: flight) ?? []).filter { self.waiting[$0] != nil }
+        for waiter in waiters { self.waiting[waiter] = nil }
+        return waiters
+    }
+
+    // MARK: Loads
+
+    private mutating func begin(_ key: Key, isRefresh: Bool) -> Flight {
+        self.nextNumber += 1
+        self.loads[key] = Load(flight: self.nextNumber, isRefresh: isRefresh)
+        return self.nextNumber
+    }
+
+    private mutating func beginRefresh(_ key: Key) -> Flight? {
+        guard self.loads[key] == nil, self.refreshes < self.settings.maximumRefreshes else { return nil }
+        self.refreshes += 1
+        return self.begin(key, isRefresh: true)
+    }
+
+    private mutating func join(_ key: Key) -> Answer {
+        guard self.waiting.count < self.settings.maximumWaiting else { return .full }
+        self.nextNumber += 1
+        self.waiting[self.nextNumber] = key
+        self.loads[key]?.waiters.append(self.nextNumber)
+        return .wait(self.nextNumber)
+    }
+
+    private mutating func end(_ key: Key, _ flight: Flight) -> Load? {
+        guard let load = self.loads[key], load.flight == flight else { return nil }
+        self.loads[key] = nil
+        if load.isRefresh { self.refreshes -= 1 }
+        for waiter in load.waiters { self.waiting[waiter] = nil }
+        return load
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A sliding window that remembers when each of its calls started: never more than `count` in any period, exactly.
+///
+/// - Complexity: `take` is O(cost), `giveBack` O(count); memory is 8 bytes for each of `count`.
+public struct SlidingWindow: Sendable, Hashable {
+    /// Calls a period.
+    public let count: Int
+    /// The period in nanoseconds.
+    public let period: Int64
+    /// When the last `count` calls started or will start, a ring with the oldest at `oldest`.
+    private var starts: [Int64]
+    private var oldest = 0
+    private var pausedUntil: Int64 = .min
+
+    /// Creates a limit of `count` calls, in `1...1_000_000`, in every period.
+    public init(count: Int, per period: Duration) {
+        precondition((1...1_000_000).contains(count), "count must be 1 to 1000000 (is \(count))")
+        precondition(period > .zero, "period must be more than zero (is \(period))")
+        self.count = count
+        self.period = period.clampedNanoseconds
+        self.starts = Array(repeating: .min, count: count)
+    }
+
+    /// Takes `cost` places, at most `count`, if they come free together within `patience`.
+    mutating func take(at now: Instant, cost: Int, patienceNanoseconds: Int64) -> RateDecision {
+        let start = max(now.nanoseconds, self.free(cost), self.pausedUntil)
+        let wait = start.subtractingSaturated(now.nanoseconds)
+        guard wait <= patienceNanoseconds else { return .refused(retryAfter: .nanoseconds(wait)) }
+        for _ in 0..<cost {
+            self.starts[self.oldest] = start
+            self.oldest = (self.oldest + 1) % self.count
+        }
+        return .taken(wait: wait == 0 ? .zero : .nanoseconds(wait))
+    }
+
+    /// Gives back `cost` places taken for `start` and not used.
+    mutating func giveBack(cost: Int, startingAt start: Instant) {
+        for _ in 0..<cost {
+            guard let index = (0..<self.count).last(where: { self.starts[self.place($0)] == start.nanoseconds }) else {
+                return
+            }
+            // What came before moves up by one, so that the ring stays in order and its oldest place is free.
+            for position in stride(from: index, to: 0, by: -1) {
+                self.starts[self.place(position)] = self.starts[self.place(position - 1)]
+            }
+            self.starts[self.oldest] = .min
+        }
+    }
+
+    /// Lets no call pass before `instant`.
+    mutating func pause(until instant: Instant) {
+        self.pausedUntil = max(self.pausedUntil, instant.nanoseconds)
+    }
+
+    /// When the last of the `cost` oldest places comes free.
+    private func free(_ cost: Int) -> Int64 {
+        let start = self.starts[self.place(cost - 1)]
+        return start == .min ? .min : Instant(nanoseconds: start).advanced(byNanoseconds: self.period).nanoseconds
+    }
+
+    private func place(_ position: Int) -> Int { (self.oldest + position) % self.count }
+}
