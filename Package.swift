@@ -94,6 +94,7 @@ let package = Package(
 
         // MARK: Tests
         tests("SluiceTests", ["Sluice", "SluiceTesting"]),
+        tests("SluiceTestingTests", ["Sluice", "SluiceTesting"]),
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
