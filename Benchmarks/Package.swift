@@ -8,16 +8,25 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+let sluice = Target.Dependency.product(name: "Sluice", package: "sluice")
+
 let package = Package(
     name: "benchmarks",
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "sluice", path: ".."),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        // Without traits: its allocation counts would need jemalloc, and ours come from our own counter.
+        .package(url: "https://github.com/ordo-one/benchmark.git", from: "1.38.1", traits: []),
     ],
     targets: [
+        .target(name: "CoreCases", dependencies: [sluice], swiftSettings: settings),
+        .executableTarget(name: "CoreBench", dependencies: ["CoreCases"], swiftSettings: settings),
         .executableTarget(
-            name: "CoreBench", dependencies: [.product(name: "Sluice", package: "sluice")], swiftSettings: settings),
+            name: "PolicyBenchmarks",
+            dependencies: ["CoreCases", .product(name: "Benchmark", package: "benchmark")],
+            path: "Benchmarks/PolicyBenchmarks", swiftSettings: settings,
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
         .executableTarget(
             name: "BareHummingbird", dependencies: [.product(name: "Hummingbird", package: "hummingbird")],
             swiftSettings: settings),

@@ -1,106 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
+import CoreCases
+import Dispatch
 import Foundation
-import Sluice
 
-/// What policies add to a call, beside the call alone.
+/// Measures the core's cases.
 ///
-/// Prints JSON: for each case the medians, in nanoseconds, of interleaved rounds. The calls run in an ordinary task, as a
-/// server's do.
+/// - `CoreBench`: JSON, for each case the median nanoseconds of interleaved rounds and, when the allocation counter is
+///   preloaded, allocations a call.
+/// - `CoreBench CASE COUNT`: does one case so many times, for a tool that counts instructions.
 @main
 enum CoreBench {
-    struct Case {
-        let name: String
-        let body: @Sendable () async throws -> Int
-    }
-
     struct Result: Encodable {
         let name: String
+        let baseline: String?
         let nanoseconds: Double
+        let allocations: Double?
     }
 
-    @Sendable @inline(never)
-    static func operation() async throws -> Int { 1 }
+    static let rounds = 9
+    static let calls = 20_000
 
-    @Sendable @inline(never)
-    static func yielding() async throws -> Int {
-        await Task.yield()
-        return 1
-    }
-
-    /// The usual way to write a timeout in Swift.
-    static func racing(_ body: @escaping @Sendable () async throws -> Int) async throws -> Int {
-        try await withThrowingTaskGroup(of: Int.self) { group in
-            group.addTask { try await body() }
-            group.addTask {
-                try await Task.sleep(for: .seconds(30))
-                throw CancellationError()
+    // Not asynchronous, so that the main thread waits here: the tools that count instructions cannot follow it where the
+    // runtime would take it. And the calls run in an ordinary task, as a server's do.
+    static func main() {
+        let arguments = CommandLine.arguments
+        let done = DispatchSemaphore(value: 0)
+        Task.detached {
+            do {
+                if arguments.count == 3, let count = Int(arguments[2]) {
+                    try await self.check(self.named(arguments[1]), count)
+                } else {
+                    try await self.measure()
+                }
+            } catch {
+                fatalError("\(error)")
             }
-            defer { group.cancelAll() }
-            return try await group.next() ?? 0
+            done.signal()
         }
+        done.wait()
     }
 
-    static func main() async throws {
-        // The main actor's executor is not what a server's tasks run on.
-        let results = try await Task.detached { try await measure() }.value
+    static func named(_ name: String) -> CoreCase {
+        guard let found = CoreCases.all.first(where: { $0.name == name }) else { fatalError("no case \(name)") }
+        return found
+    }
+
+    static func check(_ aCase: CoreCase, _ count: Int) async throws {
+        guard try await aCase.run(count) == count else { fatalError("\(aCase.name): wrong answer") }
+    }
+
+    static func measure() async throws {
+        let cases = CoreCases.all
+        var times = [[Double]](repeating: [], count: cases.count)
+        for _ in 0..<self.rounds {
+            for (index, aCase) in cases.enumerated() {
+                let start = ContinuousClock.now
+                try await self.check(aCase, self.calls)
+                times[index].append((ContinuousClock.now - start) / .nanoseconds(1) / Double(self.calls))
+            }
+        }
+        var results: [Result] = []
+        for (aCase, times) in zip(cases, times) {
+            results.append(
+                Result(
+                    name: aCase.name, baseline: aCase.baseline, nanoseconds: times.sorted()[times.count / 2],
+                    allocations: try await self.allocations(aCase)))
+        }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
         print(String(decoding: try encoder.encode(results), as: UTF8.self))
     }
 
-    static func measure() async throws -> [Result] {
-        let cases = self.cases
-        var rounds = [[Double]](repeating: [], count: cases.count)
-        for _ in 0..<9 {
-            for (index, aCase) in cases.enumerated() { rounds[index].append(try await self.time(aCase)) }
-        }
-        return zip(cases, rounds).map { Result(name: $0.name, nanoseconds: $1.sorted()[$1.count / 2]) }
-    }
-
-    static var cases: [Case] {
-        let retry = Pipeline("retry") { Retry() }
-        let breaker = Pipeline("breaker") { CircuitBreaker() }
-        let limit = Pipeline("limit") { RateLimit(1_000_000_000, per: .seconds(1)) }
-        let timeout = Pipeline("timeout") { Timeout(.seconds(30)) }
-        let five = Pipeline("five") {
-            Retry()
-            CircuitBreaker()
-            RateLimit(1_000_000_000, per: .seconds(1))
-            Retry()
-            CircuitBreaker()
-        }
-        let whole = Pipeline("whole") {
-            Deadline(.seconds(30))
-            Retry()
-            CircuitBreaker()
-            RateLimit(1_000_000_000, per: .seconds(1))
-            Timeout(.seconds(10))
-        }
-        let bodies: [(String, @Sendable () async throws -> Int)] = [
-            ("returns at once", operation), ("yields once", yielding),
-        ]
-        return bodies.flatMap { name, body in
-            [
-                Case(name: "\(name): alone") { try await body() },
-                Case(name: "\(name): retry") { try await retry { try await body() } },
-                Case(name: "\(name): breaker") { try await breaker { try await body() } },
-                Case(name: "\(name): rate limit") { try await limit { try await body() } },
-                Case(name: "\(name): timeout") { try await timeout { try await body() } },
-                Case(name: "\(name): group racing Task.sleep") { try await racing { try await body() } },
-                Case(name: "\(name): five layers without a timer") { try await five { try await body() } },
-                Case(name: "\(name): deadline, retry, breaker, limit, timeout") {
-                    try await whole { try await body() }
-                },
-            ]
-        }
-    }
-
-    static func time(_ aCase: Case) async throws -> Double {
-        let calls = 20_000
-        let start = ContinuousClock.now
-        for _ in 0..<calls {
-            guard try await aCase.body() == 1 else { fatalError("wrong answer") }
-        }
-        return (ContinuousClock.now - start) / .nanoseconds(1) / Double(calls)
+    /// Allocations a call, or nil without the counter.
+    static func allocations(_ aCase: CoreCase) async throws -> Double? {
+        guard let symbol = dlsym(UnsafeMutableRawPointer(bitPattern: 0), "sluice_allocation_count") else { return nil }
+        let count = unsafeBitCast(symbol, to: (@convention(c) () -> Int).self)
+        let before = count()
+        try await self.check(aCase, self.calls)
+        return (Double(count() - before) / Double(self.calls) * 100).rounded() / 100
     }
 }

@@ -146,7 +146,9 @@ public final class VirtualTime: TimeSource {
     /// For what is one flow of control, such as a call with its retries: time moves once the alarms have stayed the same over many
     /// yields, which tasks at work on other threads can outlast. Where the order of several flows matters, ``advance(by:)`` step
     /// by step, or use the simulator.
-    public func runUntilIdle<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+    public func runUntilIdle<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws
+        -> Value
+    {
         try await withThrowingTaskGroup(of: Value?.self) { group in
             group.addTask { try await body() }
             group.addTask {

@@ -11,7 +11,7 @@ public final class ConcurrencyLimit: TunablePolicy {
 
     private struct State {
         var machine: ConcurrencyMachine
-        var waiters: [ConcurrencyMachine.Ticket: ConcurrencyWaiter] = [:]
+        var waiters: [ConcurrencyMachine.Ticket: QueuedCall] = [:]
     }
 
     private let state: Mutex<State>
@@ -77,7 +77,7 @@ public final class ConcurrencyLimit: TunablePolicy {
     public func update(_ settings: ConcurrencyLimitSettings) throws(InvalidSettingError) {
         let checked = try settings.applying([:])
         let now = (OperationContext.current?.time ?? SystemTime.shared).now
-        let (turn, refused) = self.state.withLock { state -> ([(ConcurrencyWaiter, Bool)], InvalidSettingError?) in
+        let (turn, refused) = self.state.withLock { state -> ([(QueuedCall, Bool)], InvalidSettingError?) in
             do throws(InvalidSettingError) {
                 return (Self.take(try state.machine.update(checked, at: now), &state), nil)
             } catch {
@@ -130,47 +130,31 @@ public final class ConcurrencyLimit: TunablePolicy {
     @usableFromInline
     func leave() -> Bool { self.state.withLock { $0.machine.leave() } }
 
-    private func ask(_ context: OperationContext) async -> ConcurrencyWaiter.End {
+    private func ask(_ context: OperationContext) async -> QueuedCall.End {
         let (end, waiter, shed) = self.state.withLock {
-            state -> (ConcurrencyWaiter.End?, ConcurrencyWaiter?, ConcurrencyWaiter?) in
+            state -> (QueuedCall.End?, QueuedCall?, QueuedCall?) in
             switch state.machine.ask(context.priority, at: context.time.now) {
             case .run: return (.admitted, nil, nil)
             case .full: return (.full, nil, nil)
             case .wait(let ticket, let shedding):
-                let waiter = ConcurrencyWaiter(ticket)
+                let waiter = QueuedCall(ticket)
                 state.waiters[ticket] = waiter
                 return (nil, waiter, shedding.flatMap { state.waiters.removeValue(forKey: $0) })
             }
         }
         shed?.settle(.shed)
         guard let waiter else { return end ?? .full }
-        return await self.wait(waiter, context)
-    }
-
-    private func wait(_ waiter: ConcurrencyWaiter, _ context: OperationContext) async -> ConcurrencyWaiter.End {
         context.record(PolicyEvent(.concurrencyQueued, policy: Self.policyName))
-        let patience = self.settings.patience
-        let until = context.time.now.advanced(by: patience)
-        let (limit, end): (Instant, ConcurrencyWaiter.End) =
-            context.deadline < until ? (context.deadline, .tooLate) : (until, .expired)
-        let alarm = context.time.schedule(at: limit) { self.giveUp(waiter, end) }
-        let ended = await withTaskCancellationHandler {
-            await waiter.value()
-        } onCancel: {
-            self.giveUp(waiter, .cancelled)
-        }
-        context.time.cancel(alarm)
-        return ended
+        return await waiter.wait(self.settings.patience, in: context) { self.leave(waiter.ticket) }
     }
 
     /// Takes a waiter out of the queue, unless its turn has come.
-    private func giveUp(_ waiter: ConcurrencyWaiter, _ end: ConcurrencyWaiter.End) {
-        let hasLeft = self.state.withLock { state in
-            guard state.machine.giveUp(waiter.ticket) else { return false }
-            state.waiters[waiter.ticket] = nil
+    private func leave(_ ticket: ConcurrencyMachine.Ticket) -> Bool {
+        self.state.withLock { state in
+            guard state.machine.giveUp(ticket) else { return false }
+            state.waiters[ticket] = nil
             return true
         }
-        if hasLeft { waiter.settle(end) }
     }
 
     private func rejection(_ reason: RejectionError.Reason, _ context: OperationContext) -> RejectionError {
@@ -190,7 +174,7 @@ public final class ConcurrencyLimit: TunablePolicy {
     }
 
     private func release(_ result: ConcurrencyMachine.Result, _ context: OperationContext) {
-        let (turn, hasMoved) = self.state.withLock { state -> ([(ConcurrencyWaiter, Bool)], Bool) in
+        let (turn, hasMoved) = self.state.withLock { state -> ([(QueuedCall, Bool)], Bool) in
             let before = state.machine.limit
             let turn = state.machine.release(result, at: context.time.now)
             return (Self.take(turn, &state), state.machine.limit != before)
@@ -200,7 +184,7 @@ public final class ConcurrencyLimit: TunablePolicy {
     }
 
     /// The waiters whose turn has come, or who are overdue, to be resumed outside the lock.
-    private static func take(_ turn: ConcurrencyMachine.Turn, _ state: inout State) -> [(ConcurrencyWaiter, Bool)] {
+    private static func take(_ turn: ConcurrencyMachine.Turn, _ state: inout State) -> [(QueuedCall, Bool)] {
         turn.admitted.compactMap { ticket in state.waiters.removeValue(forKey: ticket).map { ($0, true) } }
             + turn.expired.compactMap { ticket in state.waiters.removeValue(forKey: ticket).map { ($0, false) } }
     }

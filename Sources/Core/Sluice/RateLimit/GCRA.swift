@@ -39,6 +39,13 @@ public struct GCRA: Sendable, Hashable {
         return .taken(wait: wait == 0 ? .zero : .nanoseconds(wait))
     }
 
+    /// How long until `cost` places are free, in nanoseconds; for more than the burst, until the last of them would be.
+    func wait(for cost: Int, at now: Instant) -> Int64 {
+        let arrival = max(self.theoreticalArrival, now.nanoseconds)
+        let next = Instant(nanoseconds: arrival).advanced(byNanoseconds: Self.product(self.interval, cost)).nanoseconds
+        return max(0, next.subtractingSaturated(now.nanoseconds) - self.tolerance)
+    }
+
     /// Gives back places that were taken and not used.
     public mutating func giveBack(cost: Int = 1) {
         let taken = Self.product(self.interval, cost)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension RateLimit {
-    /// Takes a place without waiting for it, for code that arranges its own waiting.
+    /// Takes a place of a later moment, ahead of those who wait, for code that arranges its own waiting.
     ///
     /// - Parameters:
     ///   - cost: How much to take; at least 1.
@@ -16,26 +16,21 @@ extension RateLimit {
         case .taken(let wait):
             return Reservation(limit: self, wait: wait, start: now.advanced(by: wait), cost: cost)
         case .refused(let retryAfter):
-            throw self.rejection(retryAfter, context)
+            throw self.rejection(.rateLimited, retryAfter, context)
         }
     }
 
     /// Waits for a place.
     ///
     /// - Throws: ``RejectionError`` if it would come after the limit's patience or the current deadline; `CancellationError`
-    ///   if the task is cancelled meanwhile, and then the place is given back.
+    ///   if the task is cancelled meanwhile.
     public func acquire(cost: Int = 1) async throws {
         let context = OperationContext.current ?? OperationContext(name: Self.policyName)
-        let remaining = context.remaining
-        let patience = remaining.map { min($0 - .nanoseconds(1), self.settings.patience) }
-        let reservation = try self.reserve(cost: cost, patience: patience, in: context)
-        do {
-            try await context.time.sleep(until: reservation.start)
-        } catch {
-            reservation.cancel()
-            throw error
+        switch await self.turn(cost, context) {
+        case .run: return
+        case .cancelled: throw CancellationError()
+        case .rejected(let error): throw error
         }
-        reservation.use()
     }
 
     /// One place taken ahead of time.

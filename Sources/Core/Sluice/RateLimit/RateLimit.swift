@@ -3,8 +3,8 @@ import Synchronization
 
 /// Lets a number of calls through in a period, and makes the rest wait for their turn or turns them away.
 ///
-/// A call whose turn would come after its deadline is turned away at once; a call cancelled while it waits gives its place
-/// back.
+/// A call whose turn would come after its deadline is turned away at once. Who waits is served by priority and order of arrival,
+/// and one that is cancelled delays nobody behind.
 public final class RateLimit: TunablePolicy {
     /// The policy's name in descriptions, events and errors.
     public static let policyName = "rateLimit"
@@ -12,7 +12,14 @@ public final class RateLimit: TunablePolicy {
     /// The longest that a server's hint pauses a limit.
     public static let maximumPause = Duration.seconds(3_600)
 
-    private let machine: Mutex<RateLimitMachine>
+    private struct State {
+        var machine: RateLimitMachine
+        var calls: [RateLimitMachine.Ticket: QueuedCall] = [:]
+        /// For the first in the queue.
+        var alarm = QueueAlarm()
+    }
+
+    private let state: Mutex<State>
     private let cost: (@Sendable (OperationContext) -> Int)?
     @usableFromInline let obeysHints: Bool
 
@@ -26,7 +33,7 @@ public final class RateLimit: TunablePolicy {
     public init(
         _ settings: RateLimitSettings, obeysHints: Bool = false, cost: (@Sendable (OperationContext) -> Int)? = nil
     ) {
-        self.machine = Mutex(RateLimitMachine(settings))
+        self.state = Mutex(State(machine: RateLimitMachine(settings)))
         self.obeysHints = obeysHints
         self.cost = cost
     }
@@ -43,26 +50,37 @@ public final class RateLimit: TunablePolicy {
     }
 
     /// The values it works by now.
-    public var settings: RateLimitSettings { self.machine.withLock { $0.settings } }
+    public var settings: RateLimitSettings { self.state.withLock { $0.machine.settings } }
+    /// How many wait.
+    public var queued: Int { self.state.withLock { $0.machine.queued } }
 
-    /// Works by other values from now on; what calls have taken out stays taken.
+    /// Works by other values from now on; what calls have taken out stays taken, and who waits stays.
     public func update(_ settings: RateLimitSettings) throws(InvalidSettingError) {
         let checked = try settings.applying([:])
-        let now = (OperationContext.current?.time ?? SystemTime.shared).now
-        let refused = self.machine.withLock { machine -> InvalidSettingError? in
-            do throws(InvalidSettingError) { try machine.update(checked, at: now) } catch { return error }
-            return nil
+        let time = OperationContext.current?.time ?? SystemTime.shared
+        let now = time.now
+        let (next, refused) = self.state.withLock { state -> (Instant?, InvalidSettingError?) in
+            do throws(InvalidSettingError) {
+                return (try state.machine.update(checked, at: now), nil)
+            } catch {
+                return (nil, error)
+            }
         }
         if let refused { throw refused }
+        if let next { self.wake(at: next, on: time) }
     }
 
     /// Lets no call pass before `instant`, for example because the server said so.
     public func pause(until instant: Instant) {
-        self.machine.withLock { $0.pause(until: instant) }
+        self.state.withLock { $0.machine.pause(until: instant) }
     }
 
-    /// The longest wait for a turn.
-    public func bounds(around inner: PipelineBounds) -> PipelineBounds { inner.delayed(by: self.settings.patience) }
+    /// The longest wait for a turn, and the queue.
+    public func bounds(around inner: PipelineBounds) -> PipelineBounds {
+        let settings = self.settings
+        return settings.patience == .zero
+            ? inner : inner.delayed(by: settings.patience).queueing(settings.maximumQueued)
+    }
 
     /// Runs `next` when its turn has come.
     @inlinable @inline(__always)
@@ -70,10 +88,7 @@ public final class RateLimit: TunablePolicy {
         _ context: OperationContext,
         _ next: (OperationContext) async -> Outcome<Value, Failure>
     ) async -> Outcome<Value, Failure> {
-        let decision = self.take(context)
-        guard case .taken(.zero) = decision else {
-            return await self.executeLater(decision, context, isolation: #isolation, next)
-        }
+        guard self.enter(context) else { return await self.executeLater(context, isolation: #isolation, next) }
         let outcome = await next(context)
         if self.obeysHints, case .failure(let error) = outcome { self.obey(error, context) }
         return outcome
@@ -82,57 +97,114 @@ public final class RateLimit: TunablePolicy {
     // Takes the isolation as a parameter, so that the way back to it is in this branch and not in everybody's.
     @usableFromInline
     func executeLater<Value, Failure: Error>(
-        _ decision: RateDecision, _ context: OperationContext, isolation: isolated (any Actor)?,
+        _ context: OperationContext, isolation: isolated (any Actor)?,
         _ next: nonisolated(nonsending) (OperationContext) async -> Outcome<Value, Failure>
     ) async -> Outcome<Value, Failure> {
-        switch decision {
-        case .refused(let retryAfter):
-            return .rejected(self.rejection(retryAfter, context))
-        case .taken(let wait):
-            guard await self.waitForTurn(wait, context) else { return .cancelled }
-            var context = context
-            context.attemptStart = context.time.now
-            let outcome = await next(context)
-            if self.obeysHints, case .failure(let error) = outcome { self.obey(error, context) }
-            return outcome
+        switch await self.turn(self.cost?(context) ?? 1, context) {
+        case .run: break
+        case .cancelled: return .cancelled
+        case .rejected(let error): return .rejected(error)
         }
+        var context = context
+        context.attemptStart = context.time.now
+        let outcome = await next(context)
+        if self.obeysHints, case .failure(let error) = outcome { self.obey(error, context) }
+        return outcome
     }
 
+    /// Takes a place if one is free and nobody waits.
     @usableFromInline
-    func take(_ context: OperationContext) -> RateDecision {
+    func enter(_ context: OperationContext) -> Bool {
         let cost = self.cost?(context) ?? 1
+        return self.state.withLock { $0.machine.enter(at: context.attemptStart, cost: cost) }
+    }
+
+    enum Turn {
+        case run
+        case cancelled
+        case rejected(RejectionError)
+    }
+
+    /// Waits for a place.
+    func turn(_ cost: Int, _ context: OperationContext) async -> Turn {
+        let time = context.time
+        let now = time.now
         // A turn that comes with the deadline comes too late.
-        let now = context.attemptStart
-        let remaining = context.deadline.nanoseconds.subtractingSaturated(now.nanoseconds)
-        return self.machine.withLock { machine in
-            machine.take(at: now, cost: cost, patienceNanoseconds: min(machine.patienceNanoseconds, remaining - 1))
+        let remaining = Duration.nanoseconds(context.deadline.nanoseconds.subtractingSaturated(now.nanoseconds) - 1)
+        let patience = self.settings.patience
+        let (answer, call) = self.state.withLock { state -> (RateLimitMachine.Answer, QueuedCall?) in
+            let answer = state.machine.ask(context.priority, at: now, cost: cost, patience: min(patience, remaining))
+            guard case .wait(let ticket, _) = answer else { return (answer, nil) }
+            let call = QueuedCall(ticket)
+            state.calls[ticket] = call
+            return (answer, call)
+        }
+        switch answer {
+        case .run: return .run
+        case .refused(let retryAfter): return .rejected(self.rejection(.rateLimited, retryAfter, context))
+        case .wait(_, let wakeAt): if let wakeAt { self.wake(at: wakeAt, on: time) }
+        }
+        guard let call else { return .run }
+        context.record(PolicyEvent(.rateLimitDelayed, policy: Self.policyName))
+        switch await call.wait(patience, in: context, leave: { self.leave(call.ticket, time) }) {
+        case .admitted: return .run
+        case .cancelled: return .cancelled
+        case .tooLate: return .rejected(self.rejection(.deadlineWouldBeMissed, nil, context))
+        case .expired, .shed, .full: return .rejected(self.rejection(.rateLimited, nil, context))
         }
     }
 
-    func rejection(_ retryAfter: Duration, _ context: OperationContext) -> RejectionError {
+    private func leave(_ ticket: RateLimitMachine.Ticket, _ time: any TimeSource) -> Bool {
+        let now = time.now
+        let (hasLeft, next, cancelled) = self.state.withLock { state -> (Bool, Instant?, TimerToken?) in
+            guard state.machine.giveUp(ticket) else { return (false, nil, nil) }
+            state.calls[ticket] = nil
+            let next = state.machine.nextWake(at: now)
+            return (true, next, next == nil ? state.alarm.clear() : nil)
+        }
+        if let cancelled { time.cancel(cancelled) }
+        // Whoever is first now may take less than the one that left.
+        if let next { self.wake(at: next, on: time) }
+        return hasLeft
+    }
+
+    /// Sets the alarm for the first in the queue, unless it rings by then anyway.
+    private func wake(at instant: Instant, on time: any TimeSource) {
+        let (number, cancelled) = self.state.withLock { $0.alarm.plan(instant) }
+        if let cancelled { time.cancel(cancelled) }
+        guard let number else { return }
+        let token = time.schedule(at: instant) { self.giveOut(number, on: time) }
+        let isWanted = self.state.withLock { $0.alarm.note(token, for: number) }
+        if !isWanted { time.cancel(token) }
+    }
+
+    /// Gives out the places that have come.
+    private func giveOut(_ number: UInt64, on time: any TimeSource) {
+        let now = time.now
+        let (calls, next) = self.state.withLock { state -> ([QueuedCall], Instant?) in
+            state.alarm.ring(number)
+            let (admitted, next) = state.machine.wake(at: now)
+            return (admitted.compactMap { state.calls.removeValue(forKey: $0) }, next)
+        }
+        for call in calls { call.settle(.admitted) }
+        if let next { self.wake(at: next, on: time) }
+    }
+
+    func rejection(
+        _ reason: RejectionError.Reason, _ retryAfter: Duration?, _ context: OperationContext
+    ) -> RejectionError {
         context.record(PolicyEvent(.rateLimitRejected, policy: Self.policyName, duration: retryAfter))
-        return RejectionError(policy: Self.policyName, reason: .rateLimited, retryAfter: retryAfter, in: context)
-    }
-
-    /// False if the task was cancelled while it waited.
-    private func waitForTurn(_ wait: Duration, _ context: OperationContext) async -> Bool {
-        context.record(PolicyEvent(.rateLimitDelayed, policy: Self.policyName, duration: wait))
-        let start = context.attemptStart.advanced(by: wait)
-        do {
-            try await context.time.sleep(until: start)
-            return true
-        } catch {
-            self.giveBack(self.cost?(context) ?? 1, startingAt: start)
-            return false
-        }
+        return RejectionError(policy: Self.policyName, reason: reason, retryAfter: retryAfter, in: context)
     }
 
     func giveBack(_ cost: Int, startingAt start: Instant) {
-        self.machine.withLock { $0.giveBack(cost: cost, startingAt: start) }
+        self.state.withLock { $0.machine.giveBack(cost: cost, startingAt: start) }
     }
 
     func reserve(_ cost: Int, _ patience: Duration?, at now: Instant) -> RateDecision {
-        self.machine.withLock { $0.take(at: now, cost: cost, patience: patience ?? $0.settings.patience) }
+        self.state.withLock {
+            $0.machine.reserve(at: now, cost: cost, patience: patience ?? $0.machine.settings.patience)
+        }
     }
 
     @usableFromInline

@@ -1,10 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The rules of a rate limit alone: a limiter of either kind, and the settings it is made from.
+/// The rules of a rate limit alone: a limiter of either kind, and a queue of those who wait for it.
+///
+/// Who waits holds no place of a later moment: places are given out as they come, to whoever is first then. So one who leaves the
+/// queue delays nobody behind.
 public struct RateLimitMachine: Sendable {
+    /// Names one call that waits.
+    public typealias Ticket = UInt64
+
+    /// What asking for a place came to.
+    public enum Answer: Sendable, Hashable {
+        /// The call runs.
+        case run
+        /// The call waits. If there is an instant, ``wake(at:)`` is to be called then: the call is the first in the queue.
+        case wait(Ticket, wakeAt: Instant?)
+        /// The call's turn would come too late.
+        case refused(retryAfter: Duration)
+    }
+
     private var bucket: GCRA
     /// In use instead of the bucket, if there is one.
     private var window: SlidingWindow?
+    private var queue = WaitQueue()
+    private var queuedCost = 0
+    private var costs: [Ticket: Int] = [:]
+    private var nextTicket: Ticket = 0
     /// The values it works by.
     public private(set) var settings: RateLimitSettings
     /// `settings.patience`, since converting a duration costs more than the rest of a decision.
@@ -18,23 +38,64 @@ public struct RateLimitMachine: Sendable {
         self.window = settings.emptyWindow
     }
 
-    /// Takes places for a call of weight `cost` if they come free within `patience`.
+    /// How many wait.
+    public var queued: Int { self.queue.count }
+
+    /// Takes places for a call of weight `cost` if they are free now and nobody waits.
     ///
     /// - Parameter cost: At least 1; more than the limit ever has at once is refused for ever.
-    public mutating func take(at now: Instant, cost: Int = 1, patience: Duration) -> RateDecision {
-        self.take(at: now, cost: cost, patienceNanoseconds: patience.clampedNanoseconds)
+    public mutating func enter(at now: Instant, cost: Int = 1) -> Bool {
+        self.queue.count == 0 && self.takesNow(cost, at: now)
     }
 
-    mutating func take(at now: Instant, cost: Int, patienceNanoseconds: Int64) -> RateDecision {
-        precondition(cost >= 1, "cost must be at least 1 (is \(cost))")
-        guard cost <= (self.window == nil ? self.settings.burst : self.settings.count) else {
-            return .refused(retryAfter: .nanoseconds(Int64.max))
+    /// Asks for places for a call of weight `cost`.
+    ///
+    /// - Parameter patience: How long the call would wait.
+    public mutating func ask(
+        _ priority: OperationPriority = .normal, at now: Instant, cost: Int = 1, patience: Duration
+    ) -> Answer {
+        if self.enter(at: now, cost: cost) { return .run }
+        let wait = self.wait(for: cost, behind: self.queuedCost, at: now)
+        guard wait <= patience.clampedNanoseconds, self.queue.count < self.settings.maximumQueued else {
+            return .refused(retryAfter: .nanoseconds(wait))
         }
-        return self.window?.take(at: now, cost: cost, patienceNanoseconds: patienceNanoseconds)
-            ?? self.bucket.take(at: now, cost: cost, patienceNanoseconds: patienceNanoseconds)
+        let isFirst = self.queue.count == 0
+        self.nextTicket += 1
+        self.queue.append(WaitQueue.Waiter(ticket: self.nextTicket, arrival: now, cost: cost), priority)
+        self.costs[self.nextTicket] = cost
+        self.queuedCost += cost
+        return .wait(self.nextTicket, wakeAt: isFirst ? self.nextWake(at: now) : nil)
     }
 
-    /// Gives back places taken for a call that was to start at `start` and did not.
+    /// Gives out the places that have come.
+    ///
+    /// - Returns: Whose turn it is, and when to wake next.
+    public mutating func wake(at now: Instant) -> (admitted: [Ticket], next: Instant?) {
+        var admitted: [Ticket] = []
+        while let first = self.queue.first(), self.takesNow(first.cost, at: now) {
+            _ = self.queue.remove(first.ticket)
+            self.forget(first.ticket)
+            admitted.append(first.ticket)
+        }
+        return (admitted, self.nextWake(at: now))
+    }
+
+    /// Leaves the queue.
+    ///
+    /// - Returns: False if the turn had come already.
+    public mutating func giveUp(_ ticket: Ticket) -> Bool {
+        guard self.queue.remove(ticket) else { return false }
+        self.forget(ticket)
+        return true
+    }
+
+    /// Takes places of a later moment if they come within `patience`, ahead of those who wait.
+    public mutating func reserve(at now: Instant, cost: Int = 1, patience: Duration) -> RateDecision {
+        guard cost <= self.largestCost else { return .refused(retryAfter: .nanoseconds(Int64.max)) }
+        return self.take(cost, at: now, patienceNanoseconds: patience.clampedNanoseconds)
+    }
+
+    /// Gives back places reserved for `start` and not used.
     public mutating func giveBack(cost: Int = 1, startingAt start: Instant) {
         if self.window?.giveBack(cost: cost, startingAt: start) == nil { self.bucket.giveBack(cost: cost) }
     }
@@ -45,7 +106,10 @@ public struct RateLimitMachine: Sendable {
     }
 
     /// Works by other values; what has been taken from a bucket stays taken, a window of another size starts anew.
-    public mutating func update(_ settings: RateLimitSettings, at now: Instant) throws(InvalidSettingError) {
+    ///
+    /// - Returns: When to wake next.
+    public mutating func update(_ settings: RateLimitSettings, at now: Instant) throws(InvalidSettingError) -> Instant?
+    {
         try settings.validate()
         let before = self.settings
         self.settings = settings
@@ -54,60 +118,37 @@ public struct RateLimitMachine: Sendable {
         if settings.kind != before.kind || settings.count != before.count || settings.period != before.period {
             self.window = settings.emptyWindow
         }
-    }
-}
-
-/// The values a ``RateLimit`` works by.
-public struct RateLimitSettings: PolicySettings {
-    /// How calls are counted.
-    public enum Kind: String, Sendable, Hashable, CaseIterable {
-        /// A leaky bucket (``GCRA``): even on average, with a burst; up to `count + burst` in one period.
-        case bucket
-        /// A ``SlidingWindow``: never more than `count` in any period.
-        case window
+        return self.nextWake(at: now)
     }
 
-    /// Calls a period; at least 1.
-    public var count: Int
-    /// The period's length; more than zero.
-    public var period: Duration
-    /// How calls are counted.
-    public var kind: Kind
-    /// Calls that may come at once through a bucket; at least 1.
-    public var burst: Int
-    /// The longest a call waits for its turn; zero turns it away instead.
-    public var patience: Duration
+    // MARK: Places
 
-    /// States settings.
-    public init(
-        count: Int = Defaults.callsPerMinute, period: Duration = .seconds(60), kind: Kind = .bucket, burst: Int? = nil,
-        patience: Duration = .seconds(30)
-    ) {
-        self.count = count
-        self.period = period
-        self.kind = kind
-        self.burst = burst ?? count
-        self.patience = patience
+    private var largestCost: Int { self.window == nil ? self.settings.burst : self.settings.count }
+
+    private mutating func takesNow(_ cost: Int, at now: Instant) -> Bool {
+        precondition(cost >= 1, "cost must be at least 1 (is \(cost))")
+        guard cost <= self.largestCost else { return false }
+        if case .taken = self.take(cost, at: now, patienceNanoseconds: 0) { return true }
+        return false
     }
 
-    /// Every value by name.
-    public static let keys: [SettingKey<RateLimitSettings>] = [
-        .integer("count", 1...Int.max, \.count),
-        .duration("period", atLeast: .nanoseconds(1), \.period),
-        .choice("kind", \.kind),
-        .integer("burst", 1...Int.max, \.burst),
-        .duration("patience", atLeast: .zero, \.patience),
-    ]
-
-    /// Refuses a window larger than it can remember.
-    public func validate() throws(InvalidSettingError) {
-        if self.kind == .window, self.count > 1_000_000 {
-            throw InvalidSettingError("count", "must be at most 1000000 for a window (is \(self.count))")
-        }
+    private mutating func take(_ cost: Int, at now: Instant, patienceNanoseconds: Int64) -> RateDecision {
+        self.window?.take(at: now, cost: cost, patienceNanoseconds: patienceNanoseconds)
+            ?? self.bucket.take(at: now, cost: cost, patienceNanoseconds: patienceNanoseconds)
     }
 
-    var emptyBucket: GCRA { GCRA(count: self.count, per: self.period, burst: self.burst) }
-    var emptyWindow: SlidingWindow? {
-        self.kind == .window ? SlidingWindow(count: self.count, per: self.period) : nil
+    /// How long until `cost` places come after `behind` others have gone, in nanoseconds.
+    private func wait(for cost: Int, behind: Int, at now: Instant) -> Int64 {
+        guard cost <= self.largestCost else { return .max }
+        return self.window?.wait(for: cost, behind: behind, at: now) ?? self.bucket.wait(for: behind + cost, at: now)
+    }
+
+    /// When the first in the queue can have its places.
+    public mutating func nextWake(at now: Instant) -> Instant? {
+        self.queue.first().map { now.advanced(byNanoseconds: self.wait(for: $0.cost, behind: 0, at: now)) }
+    }
+
+    private mutating func forget(_ ticket: Ticket) {
+        self.queuedCost -= self.costs.removeValue(forKey: ticket) ?? 0
     }
 }

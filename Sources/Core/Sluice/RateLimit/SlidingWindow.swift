@@ -34,6 +34,18 @@ public struct SlidingWindow: Sendable, Hashable {
         return .taken(wait: wait == 0 ? .zero : .nanoseconds(wait))
     }
 
+    /// How long until `cost` places come after `behind` others have gone, in nanoseconds.
+    func wait(for cost: Int, behind: Int, at now: Instant) -> Int64 {
+        let total = behind + cost
+        // Every `count` places take a period; the last ones come when the oldest of theirs is free.
+        let rounds = (total - 1) / self.count
+        let free = max(self.free(total - rounds * self.count), self.pausedUntil, now.nanoseconds)
+        let (delay, overflow) = self.period.multipliedReportingOverflow(by: Int64(rounds))
+        guard !overflow else { return .max }
+        return Instant(nanoseconds: free).advanced(byNanoseconds: delay).nanoseconds.subtractingSaturated(
+            now.nanoseconds)
+    }
+
     /// Gives back `cost` places taken for `start` and not used.
     mutating func giveBack(cost: Int, startingAt start: Instant) {
         for _ in 0..<cost {

@@ -5,6 +5,8 @@ struct WaitQueue: Sendable {
     struct Waiter: Sendable {
         let ticket: UInt64
         let arrival: Instant
+        /// How much its turn takes out of what it waits for.
+        var cost = 1
     }
 
     private struct Lane {
@@ -33,6 +35,18 @@ struct WaitQueue: Sendable {
         self.lanes[lane].holes += 1
         self.compact(lane)
         return true
+    }
+
+    /// The oldest of the highest priority, who stays.
+    mutating func first() -> Waiter? {
+        for lane in self.lanes.indices.reversed() where !self.lanes[lane].isEmpty {
+            while self.places[self.lanes[lane].waiters[self.lanes[lane].head].ticket] == nil {
+                self.lanes[lane].head += 1
+                self.lanes[lane].holes -= 1
+            }
+            return self.lanes[lane].waiters[self.lanes[lane].head]
+        }
+        return nil
     }
 
     /// The oldest, or the newest, of the highest priority.
