@@ -204,22 +204,26 @@ public struct CircuitBreakerMachine: Sendable {
         self.window.record(isFailure: isFailure, isSlow: duration >= self.settings.slowCall, at: now)
         let counts = self.window.counts(at: now)
         guard counts.calls >= self.settings.minimumCalls else { return nil }
+        // Divided, since a product is rounded up now and then: 0.28 * 25 is more than 7, and 7 / 25 is 0.28.
         let calls = Double(counts.calls)
-        let fails = self.settings.failureRate > 0 && Double(counts.failures) >= self.settings.failureRate * calls
-        let drags = self.settings.slowCallRate > 0 && Double(counts.slow) >= self.settings.slowCallRate * calls
+        let fails = self.settings.failureRate > 0 && Double(counts.failures) / calls >= self.settings.failureRate
+        let drags = self.settings.slowCallRate > 0 && Double(counts.slow) / calls >= self.settings.slowCallRate
         return fails || drags ? self.open(at: now) : nil
     }
 
     private mutating func judge(_ probes: Probes, _ leaseUntil: Instant, at now: Instant) -> Transition? {
-        let total = Double(self.settings.probes)
-        let needed = max(1, (total * self.settings.closeRatio).rounded(.up))
-        if Double(probes.succeeded) >= needed {
+        if self.suffices(probes.succeeded) {
             self.reset()
             return .closed
         }
-        if Double(probes.failed) > total - needed { return self.open(at: now) }
+        // Even if every other probe succeeds it will not be enough.
+        if !self.suffices(self.settings.probes - probes.failed) { return self.open(at: now) }
         self.state = .halfOpen(probes, leaseUntil: leaseUntil)
         return nil
+    }
+
+    private func suffices(_ succeeded: Int) -> Bool {
+        succeeded > 0 && Double(succeeded) / Double(self.settings.probes) >= self.settings.closeRatio
     }
 
     private mutating func open(at now: Instant) -> Transition {

@@ -78,7 +78,14 @@ struct PoolMachine<Resource> {
     ///
     /// - Returns: False if the turn had come already.
     mutating func giveUp(_ ticket: Ticket) -> Bool {
-        self.waiting.remove(ticket) != nil
+        guard self.waiting.remove(ticket) != nil else { return false }
+        // Or those who gave up would pile up for as long as nothing comes back.
+        if self.queue.count - self.head > 2 * self.waiting.count + 32 {
+            let waiting = self.waiting
+            self.queue = self.queue[self.head...].filter(waiting.contains)
+            self.head = 0
+        }
+        return true
     }
 
     /// Drops the served part of the queue once it is the larger part.

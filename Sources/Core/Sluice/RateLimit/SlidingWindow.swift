@@ -28,8 +28,8 @@ public struct SlidingWindow: Sendable, Hashable {
         let wait = start.subtractingSaturated(now.nanoseconds)
         guard wait <= patienceNanoseconds else { return .refused(retryAfter: .nanoseconds(wait)) }
         for _ in 0..<cost {
-            self.starts[self.oldest] = start
             self.oldest = (self.oldest + 1) % self.count
+            self.put(start, at: self.count - 1)
         }
         return .taken(wait: wait == 0 ? .zero : .nanoseconds(wait))
     }
@@ -52,12 +52,19 @@ public struct SlidingWindow: Sendable, Hashable {
             guard let index = (0..<self.count).last(where: { self.starts[self.place($0)] == start.nanoseconds }) else {
                 return
             }
-            // What came before moves up by one, so that the ring stays in order and its oldest place is free.
-            for position in stride(from: index, to: 0, by: -1) {
-                self.starts[self.place(position)] = self.starts[self.place(position - 1)]
-            }
-            self.starts[self.oldest] = .min
+            // The place is as free as it was, and no freer: it had been used one period before it came free.
+            self.put(start.nanoseconds.subtractingSaturated(self.period), at: index)
         }
+    }
+
+    /// Writes over `position` and moves what was put there down to where the order wants it; mostly it is there already.
+    private mutating func put(_ start: Int64, at position: Int) {
+        var position = position
+        while position > 0, self.starts[self.place(position - 1)] > start {
+            self.starts[self.place(position)] = self.starts[self.place(position - 1)]
+            position -= 1
+        }
+        self.starts[self.place(position)] = start
     }
 
     /// Lets no call pass before `instant`.
