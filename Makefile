@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD_PACKAGES := libsqlite3-dev zlib1g-dev pkg-config
 TEST_PACKAGES := $(BUILD_PACKAGES) postgresql mariadb-server-core mariadb-client redis-server
 
-.PHONY: help run test check bench bench-http bench-core docs format clean
+.PHONY: help run test check bench bench-http bench-core conformance docs format clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ test: ## Run every test, beside private PostgreSQL, MariaDB and Redis servers.
 
 check: ## Check the format, warnings and imports.
 	@scripts/install-packages $(BUILD_PACKAGES)
-	swift format lint --strict --parallel -r Package.swift Sources Apps Tests Benchmarks/Package.swift Benchmarks/Sources
+	swift format lint --strict --parallel -r Package.swift Sources Apps Tests Conformance/Sources Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 	swift build --build-tests --explicit-target-dependency-import-check error
 
 bench: bench-core bench-http ## Run every benchmark; figures go to Benchmarks/results.
@@ -37,12 +37,17 @@ bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAP
 	@scripts/install-packages $(BUILD_PACKAGES) wrk python3 python3-venv
 	@Benchmarks/run http
 
+conformance: ## Put the same scenarios to Sluice and to every library that can be installed, in one table.
+	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv
+	swift build --product Conformance
+	@Conformance/run --ours "$$(swift build --show-bin-path)/Conformance"
+
 docs: ## Write the API documentation to docs/api.
 	@scripts/install-packages $(BUILD_PACKAGES)
 	@scripts/make-docs
 
 format: ## Format every source file.
-	swift format -i --parallel -r Package.swift Sources Apps Tests Benchmarks/Package.swift Benchmarks/Sources
+	swift format -i --parallel -r Package.swift Sources Apps Tests Conformance/Sources Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 
 clean: ## Remove what was built.
 	rm -rf .build Benchmarks/.build docs/api

@@ -92,6 +92,11 @@ let package = Package(
             ],
             path: "Apps/SluiceCommand/Sources", packageAccess: false, swiftSettings: settings),
 
+        // MARK: Conformance
+        .executableTarget(
+            name: "Conformance", dependencies: ["Sluice", "SluiceHTTP", "SluiceTesting"], path: "Conformance/Sources",
+            swiftSettings: settings),
+
         // MARK: Tests
         tests("SluiceTests", ["Sluice", "SluiceTesting"]),
         tests("SluiceTestingTests", ["Sluice", "SluiceTesting"]),

@@ -126,7 +126,7 @@ public final class VirtualTime: TimeSource {
     public func advanceToNextAlarm() -> Bool { self.ringNext(until: .distantFuture) }
 
     /// Rings what is due first, if that is not after `limit`.
-    private func ringNext(until limit: Instant) -> Bool {
+    package func ringNext(until limit: Instant) -> Bool {
         let due = self.state.withLock { state -> [@Sendable () -> Void] in
             state.movements += 1
             // An alarm far away comes down the wheel in steps, at which nothing rings.

@@ -124,7 +124,9 @@ extension AsyncSequence where Self: Sendable, Element: Sendable {
     func feed<Results: Collector>(_ handoff: Handoff<Element, Results>, startWorker: () -> Void) async throws {
         do {
             for try await element in self {
-                guard !Task.isCancelled, case .goOn(let startingWorker, let hasRoom) = handoff.put(element) else { break }
+                guard !Task.isCancelled, case .goOn(let startingWorker, let hasRoom) = handoff.put(element) else {
+                    break
+                }
                 if startingWorker { startWorker() }
                 if !hasRoom { await handoff.room() }
             }

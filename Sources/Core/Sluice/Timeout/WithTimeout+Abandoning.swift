@@ -25,8 +25,9 @@ public func withTimeout<Value: Sendable>(
         throw RejectionError(policy: orphans.name, reason: .deadlineWouldBeMissed, in: context)
     }
     let run = AbandonableRun<Value>(orphans)
-    // Unstructured, since a structured child would be waited for, which is just what must not happen.
-    let task = Task.immediate { run.end(with: await Result.capturing { try await work() }) }
+    // Unstructured, since a structured child would be waited for, which is just what must not happen; and not started in place,
+    // so that work which blocks its thread does not block the caller's.
+    let task = Task { run.end(with: await Result.capturing { try await work() }) }
     let alarm = context.time.schedule(at: min(context.deadline, now.advanced(by: limit))) {
         run.abandon(with: .failure(TimeoutError(policy: "timeout", limit: limit, in: context)))
         task.cancel()
