@@ -26,16 +26,12 @@ extension RateLimit {
     ///   if the task is cancelled meanwhile, and then the place is given back.
     public func acquire(cost: Int = 1) async throws {
         let context = OperationContext.current ?? OperationContext(name: Self.policyName)
-        let remaining = context.remaining
-        let patience = remaining.map { min($0 - .nanoseconds(1), self.settings.patience) }
-        let reservation = try self.reserve(cost: cost, patience: patience, in: context)
-        do {
-            try await context.time.sleep(until: reservation.start)
-        } catch {
-            reservation.cancel()
-            throw error
+        switch self.take(cost, at: context.time.now, context) {
+        case .now: return
+        case .refused(let retryAfter): throw self.rejection(retryAfter, context)
+        case .later(let waiter, let start, _):
+            guard await self.wait(for: waiter, until: start) else { throw CancellationError() }
         }
-        reservation.use()
     }
 
     /// One place taken ahead of time.

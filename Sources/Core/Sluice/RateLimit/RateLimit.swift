@@ -4,7 +4,7 @@ import Synchronization
 /// Lets a number of calls through in a period, and makes the rest wait for their turn or turns them away.
 ///
 /// A call whose turn would come after its deadline is turned away at once; a call cancelled while it waits gives its place
-/// back.
+/// back, and those behind it move up.
 public final class RateLimit: TunablePolicy {
     /// The policy's name in descriptions, events and errors.
     public static let policyName = "rateLimit"
@@ -12,7 +12,13 @@ public final class RateLimit: TunablePolicy {
     /// The longest that a server's hint pauses a limit.
     public static let maximumPause = Duration.seconds(3_600)
 
-    private let machine: Mutex<RateLimitMachine>
+    private struct State {
+        var machine: RateLimitMachine
+        var waiters: [UInt64: (waiter: RateWaiter, start: Instant)] = [:]
+        var tickets: UInt64 = 0
+    }
+
+    private let state: Mutex<State>
     private let cost: (@Sendable (OperationContext) -> Int)?
     @usableFromInline let obeysHints: Bool
 
@@ -26,7 +32,7 @@ public final class RateLimit: TunablePolicy {
     public init(
         _ settings: RateLimitSettings, obeysHints: Bool = false, cost: (@Sendable (OperationContext) -> Int)? = nil
     ) {
-        self.machine = Mutex(RateLimitMachine(settings))
+        self.state = Mutex(State(machine: RateLimitMachine(settings)))
         self.obeysHints = obeysHints
         self.cost = cost
     }
@@ -43,22 +49,22 @@ public final class RateLimit: TunablePolicy {
     }
 
     /// The values it works by now.
-    public var settings: RateLimitSettings { self.machine.withLock { $0.settings } }
+    public var settings: RateLimitSettings { self.state.withLock { $0.machine.settings } }
 
     /// Works by other values from now on; what calls have taken out stays taken.
     public func update(_ settings: RateLimitSettings) throws(InvalidSettingError) {
-        let checked = try settings.applying([:])
-        let now = (OperationContext.current?.time ?? SystemTime.shared).now
-        let refused = self.machine.withLock { machine -> InvalidSettingError? in
-            do throws(InvalidSettingError) { try machine.update(checked, at: now) } catch { return error }
+        let checked = try settings.valid()
+        // No time here: which time line the calls run on is known to them alone.
+        let refused = self.state.withLock { state -> InvalidSettingError? in
+            do throws(InvalidSettingError) { try state.machine.update(checked) } catch { return error }
             return nil
         }
         if let refused { throw refused }
     }
 
-    /// Lets no call pass before `instant`, for example because the server said so.
+    /// Gives no call a turn before `instant`, for example because the server said so; who waits already keeps its turn.
     public func pause(until instant: Instant) {
-        self.machine.withLock { $0.pause(until: instant) }
+        self.state.withLock { $0.machine.pause(until: instant) }
     }
 
     /// The longest wait for a turn.
@@ -70,9 +76,9 @@ public final class RateLimit: TunablePolicy {
         _ context: OperationContext,
         _ next: (OperationContext) async -> Outcome<Value, Failure>
     ) async -> Outcome<Value, Failure> {
-        let decision = self.take(context)
-        guard case .taken(.zero) = decision else {
-            return await self.executeLater(decision, context, isolation: #isolation, next)
+        let turn = self.take(context)
+        guard case .now = turn else {
+            return await self.executeLater(turn, context, isolation: #isolation, next)
         }
         let outcome = await next(context)
         if self.obeysHints, case .failure(let error) = outcome { self.obey(error, context) }
@@ -82,30 +88,45 @@ public final class RateLimit: TunablePolicy {
     // Takes the isolation as a parameter, so that the way back to it is in this branch and not in everybody's.
     @usableFromInline
     func executeLater<Value, Failure: Error>(
-        _ decision: RateDecision, _ context: OperationContext, isolation: isolated (any Actor)?,
+        _ turn: RateTurn, _ context: OperationContext, isolation: isolated (any Actor)?,
         _ next: nonisolated(nonsending) (OperationContext) async -> Outcome<Value, Failure>
     ) async -> Outcome<Value, Failure> {
-        switch decision {
+        var context = context
+        switch turn {
         case .refused(let retryAfter):
             return .rejected(self.rejection(retryAfter, context))
-        case .taken(let wait):
-            guard await self.waitForTurn(wait, context) else { return .cancelled }
-            var context = context
+        case .later(let waiter, let start, let wait):
+            context.record(PolicyEvent(.rateLimitDelayed, policy: Self.policyName, duration: wait))
+            guard await self.wait(for: waiter, until: start) else { return .cancelled }
             context.attemptStart = context.time.now
-            let outcome = await next(context)
-            if self.obeysHints, case .failure(let error) = outcome { self.obey(error, context) }
-            return outcome
+        case .now:
+            break
         }
+        let outcome = await next(context)
+        if self.obeysHints, case .failure(let error) = outcome { self.obey(error, context) }
+        return outcome
     }
 
     @usableFromInline
-    func take(_ context: OperationContext) -> RateDecision {
-        let cost = self.cost?(context) ?? 1
+    func take(_ context: OperationContext) -> RateTurn {
+        self.take(self.cost?(context) ?? 1, at: context.attemptStart, context)
+    }
+
+    func take(_ cost: Int, at now: Instant, _ context: OperationContext) -> RateTurn {
         // A turn that comes with the deadline comes too late.
-        let now = context.attemptStart
-        let remaining = context.deadline.nanoseconds.subtractingSaturated(now.nanoseconds)
-        return self.machine.withLock { machine in
-            machine.take(at: now, cost: cost, patienceNanoseconds: min(machine.patienceNanoseconds, remaining - 1))
+        let remaining = context.deadline.nanoseconds.subtractingSaturated(now.nanoseconds) - 1
+        return self.state.withLock { state in
+            let patience = min(state.machine.patienceNanoseconds, remaining)
+            switch state.machine.take(at: now, cost: cost, patienceNanoseconds: patience) {
+            case .taken(.zero): return .now
+            case .refused(let retryAfter): return .refused(retryAfter: retryAfter)
+            case .taken(let wait):
+                state.tickets += 1
+                let waiter = RateWaiter(state.tickets, cost: cost, time: context.time)
+                let start = now.advanced(by: wait)
+                state.waiters[waiter.ticket] = (waiter, start)
+                return .later(waiter, start: start, wait: wait)
+            }
         }
     }
 
@@ -115,24 +136,49 @@ public final class RateLimit: TunablePolicy {
     }
 
     /// False if the task was cancelled while it waited.
-    private func waitForTurn(_ wait: Duration, _ context: OperationContext) async -> Bool {
-        context.record(PolicyEvent(.rateLimitDelayed, policy: Self.policyName, duration: wait))
-        let start = context.attemptStart.advanced(by: wait)
-        do {
-            try await context.time.sleep(until: start)
-            return true
-        } catch {
-            self.giveBack(self.cost?(context) ?? 1, startingAt: start)
-            return false
+    func wait(for waiter: RateWaiter, until start: Instant) async -> Bool {
+        waiter.arm(for: start)
+        let hasCome = await withTaskCancellationHandler {
+            await waiter.value()
+        } onCancel: {
+            waiter.giveUp()
         }
+        if hasCome {
+            self.state.withLock { _ = $0.waiters.removeValue(forKey: waiter.ticket) }
+        } else {
+            self.giveUp(waiter)
+        }
+        return hasCome
+    }
+
+    /// Gives a waiter's place back and moves those behind it up: all of them give back and take again, in order.
+    private func giveUp(_ waiter: RateWaiter) {
+        let moved = self.state.withLock { state -> [(waiter: RateWaiter, start: Instant)] in
+            guard let (_, start) = state.waiters.removeValue(forKey: waiter.ticket) else { return [] }
+            let behind = state.waiters.filter { $0.key > waiter.ticket }.sorted { $0.key < $1.key }.map(\.value)
+            for (waiter, start) in behind.reversed() { state.machine.giveBack(cost: waiter.cost, startingAt: start) }
+            state.machine.giveBack(cost: waiter.cost, startingAt: start)
+            let now = waiter.now
+            return behind.compactMap { waiter, start in
+                guard
+                    case .taken(let wait) = state.machine.take(
+                        at: now, cost: waiter.cost, patienceNanoseconds: .max)
+                else { return nil }
+                // Never later than before, for that was checked against the waiter's patience and deadline.
+                let moved = min(start, now.advanced(by: wait))
+                state.waiters[waiter.ticket] = (waiter, moved)
+                return moved < start ? (waiter, moved) : nil
+            }
+        }
+        for (waiter, start) in moved { waiter.arm(for: start) }
     }
 
     func giveBack(_ cost: Int, startingAt start: Instant) {
-        self.machine.withLock { $0.giveBack(cost: cost, startingAt: start) }
+        self.state.withLock { $0.machine.giveBack(cost: cost, startingAt: start) }
     }
 
     func reserve(_ cost: Int, _ patience: Duration?, at now: Instant) -> RateDecision {
-        self.machine.withLock { $0.take(at: now, cost: cost, patience: patience ?? $0.settings.patience) }
+        self.state.withLock { $0.machine.take(at: now, cost: cost, patience: patience ?? $0.machine.settings.patience) }
     }
 
     @usableFromInline

@@ -3,6 +3,8 @@
 /// The rules of a rate limit alone: a limiter of either kind, and the settings it is made from.
 public struct RateLimitMachine: Sendable {
     private var bucket: GCRA
+    /// The bucket that new settings ask for, until the next call says what time it is.
+    private var nextBucket: GCRA?
     /// In use instead of the bucket, if there is one.
     private var window: SlidingWindow?
     /// The values it works by.
@@ -30,6 +32,10 @@ public struct RateLimitMachine: Sendable {
         guard cost <= (self.window == nil ? self.settings.burst : self.settings.count) else {
             return .refused(retryAfter: .nanoseconds(Int64.max))
         }
+        if let nextBucket = self.nextBucket {
+            self.bucket.change(to: nextBucket, at: now)
+            self.nextBucket = nil
+        }
         return self.window?.take(at: now, cost: cost, patienceNanoseconds: patienceNanoseconds)
             ?? self.bucket.take(at: now, cost: cost, patienceNanoseconds: patienceNanoseconds)
     }
@@ -44,16 +50,15 @@ public struct RateLimitMachine: Sendable {
         if self.window?.pause(until: instant) == nil { self.bucket.pause(until: instant) }
     }
 
-    /// Works by other values; what has been taken from a bucket stays taken, a window of another size starts anew.
-    public mutating func update(_ settings: RateLimitSettings, at now: Instant) throws(InvalidSettingError) {
+    /// Works by other values; what has been taken stays taken, unless the kind is another.
+    public mutating func update(_ settings: RateLimitSettings) throws(InvalidSettingError) {
         try settings.validate()
-        let before = self.settings
         self.settings = settings
         self.patienceNanoseconds = settings.patience.clampedNanoseconds
-        self.bucket.change(to: settings.emptyBucket, at: now)
-        if settings.kind != before.kind || settings.count != before.count || settings.period != before.period {
-            self.window = settings.emptyWindow
-        }
+        self.nextBucket = settings.emptyBucket
+        let window = self.window
+        self.window = settings.emptyWindow
+        if let window { self.window?.takeOver(window) }
     }
 }
 
