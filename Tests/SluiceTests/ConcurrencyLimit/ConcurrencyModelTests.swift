@@ -100,7 +100,7 @@ struct ConcurrencyModelTests {
                 settings.maximum = 1 + dice.roll(5)
                 model.maximum = settings.maximum
                 let expected = model.admit()
-                let turn = try machine.update(settings, at: now)
+                let turn = try machine.update(settings)
                 guard turn.admitted == expected else { return #expect(turn.admitted == expected, "step \(step)") }
             }
             guard machine.inFlight == model.inFlight, machine.queued == model.waiting.count,

@@ -49,7 +49,7 @@ struct RateLimitModelTests {
             let cost = 1 + dice.roll(min(count, 3))
             let patience = Int64(dice.roll(300))
             let start = self.earliest(starts, cost, count, period, now)
-            let decision = machine.take(
+            let decision = machine.reserve(
                 at: Instant(nanoseconds: now), cost: cost, patience: .nanoseconds(patience))
             let wait = Duration.nanoseconds(start - now)
             let expected: RateDecision =
@@ -82,7 +82,7 @@ struct RateLimitModelTests {
                 continue
             }
             guard
-                case .taken(let wait) = machine.take(
+                case .taken(let wait) = machine.reserve(
                     at: Instant(nanoseconds: now), patience: .nanoseconds(2 * period))
             else { continue }
             taken += 1

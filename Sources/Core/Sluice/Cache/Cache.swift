@@ -188,11 +188,14 @@ public final class Cache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         }
     }
 
-    /// Whether a load ended for a reason that holds for its caller alone.
+    /// Whether a load ended for a reason that holds for its caller alone: it was cancelled, or its own deadline was in the way.
+    ///
+    /// A deadline within the load is everybody's: whoever loads next would meet it too.
     private static func isOwnReason(_ error: any Error) -> Bool {
         if error is CancellationError || Task.isCancelled { return true }
-        if let timeout = error as? TimeoutError { return timeout.policy == Deadline.policyName }
-        return (error as? RejectionError)?.reason == .deadlineWouldBeMissed
+        guard let context = OperationContext.current, context.deadline != .distantFuture else { return false }
+        return context.time.now >= context.deadline
+            || (error as? RejectionError)?.reason == .deadlineWouldBeMissed
     }
 
     private func finish(_ key: Key, _ flight: UInt64, _ value: Value) {

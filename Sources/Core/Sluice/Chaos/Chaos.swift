@@ -79,7 +79,7 @@ public final class Chaos: TunablePolicy {
 
     /// Works by other values from now on.
     public func update(_ settings: Settings) throws(InvalidSettingError) {
-        let checked = try settings.applying([:])
+        let checked = try settings.valid()
         self.current.withLock { $0 = checked }
     }
 

@@ -69,7 +69,7 @@ public final class CircuitBreaker: TunablePolicy {
 
     /// Works by other values from now on, and keeps its state and what its window holds.
     public func update(_ settings: CircuitBreakerSettings) throws(InvalidSettingError) {
-        let checked = try settings.applying([:])
+        let checked = try settings.valid()
         let refused = self.machine.withLock { machine -> InvalidSettingError? in
             do throws(InvalidSettingError) { try machine.update(checked) } catch { return error }
             return nil

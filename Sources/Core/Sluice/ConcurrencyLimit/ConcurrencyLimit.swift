@@ -75,11 +75,10 @@ public final class ConcurrencyLimit: TunablePolicy {
 
     /// Works by other values from now on; who runs goes on, and who waits stays.
     public func update(_ settings: ConcurrencyLimitSettings) throws(InvalidSettingError) {
-        let checked = try settings.applying([:])
-        let now = (OperationContext.current?.time ?? SystemTime.shared).now
+        let checked = try settings.valid()
         let (turn, refused) = self.state.withLock { state -> ([(QueuedCall, Bool)], InvalidSettingError?) in
             do throws(InvalidSettingError) {
-                return (Self.take(try state.machine.update(checked, at: now), &state), nil)
+                return (Self.take(try state.machine.update(checked), &state), nil)
             } catch {
                 return ([], error)
             }

@@ -36,6 +36,8 @@ public struct ConcurrencyMachine: Sendable {
     private var queue = WaitQueue()
     private var nextTicket: Ticket = 0
     private var adaptive: AdaptiveLimit?
+    /// The last time that was asked for.
+    private var latest: Instant?
     /// When the queue was last seen empty, for CoDel.
     private var lastEmpty: Instant?
     /// The values it works by.
@@ -82,6 +84,7 @@ public struct ConcurrencyMachine: Sendable {
             shed = victim.ticket
         }
         let now = now()
+        self.latest = now
         if self.queue.count == 0, shed == nil { self.lastEmpty = now }
         self.nextTicket += 1
         self.queue.append(WaitQueue.Waiter(ticket: self.nextTicket, arrival: now), priority)
@@ -98,6 +101,7 @@ public struct ConcurrencyMachine: Sendable {
         self.inFlight -= 1
         if self.adaptive == nil, self.queue.count == 0 { return Turn() }
         let now = now()
+        self.latest = now
         if var adaptive = self.adaptive {
             adaptive.record(result, inFlight: self.inFlight + 1, at: now)
             self.limit = adaptive.limit
@@ -107,9 +111,7 @@ public struct ConcurrencyMachine: Sendable {
     }
 
     /// Works by other values; who runs goes on, and who waits stays.
-    public mutating func update(_ settings: ConcurrencyLimitSettings, at now: Instant) throws(InvalidSettingError)
-        -> Turn
-    {
+    public mutating func update(_ settings: ConcurrencyLimitSettings) throws(InvalidSettingError) -> Turn {
         try settings.validate()
         let changesLimit =
             settings.algorithm != self.settings.algorithm || settings.maximum != self.settings.maximum
@@ -119,7 +121,8 @@ public struct ConcurrencyMachine: Sendable {
             self.adaptive = AdaptiveLimit(settings)
             self.limit = self.adaptive?.limit ?? settings.maximum
         }
-        return self.admit(at: now)
+        // Nobody waits where no time was ever asked for.
+        return self.latest.map { self.admit(at: $0) } ?? Turn()
     }
 
     private mutating func admit(at now: Instant) -> Turn {

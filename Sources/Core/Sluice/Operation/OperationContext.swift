@@ -136,6 +136,9 @@ public struct OperationContext: Sendable {
     public var trail: OperationTrail { OperationTrail(kind: self.kind, details: self.details, number: self.number) }
 
     /// Moves the deadline to `instant` if that is earlier.
+    ///
+    /// Who does so must also end the work at that instant, as ``Deadline`` does: layers inside rely on it and set no alarm for a
+    /// deadline from outside.
     @inlinable
     public func limited(to instant: Instant) -> OperationContext {
         var context = self

@@ -9,10 +9,9 @@
 ///   - attributes: What belongs into this operation's log lines.
 ///   - baggage: What belongs into those of everything it calls, added to what is inherited.
 ///   - priority: How much it matters; inherited if nil.
-///   - limit: The longest it may take. Calls within see the deadline; `body` itself is not cancelled by it (see
-///     ``withTimeout(_:_:)``).
+///   - limit: The longest it may take: calls within see the deadline, and `body` is cancelled when it comes.
 ///   - observer: Who is told of its end, if there is no operation around it.
-/// - Throws: What `body` throws, unchanged.
+/// - Throws: What `body` throws, unchanged; ``TimeoutError`` at the limit.
 public func withOperation<Value>(
     _ name: String,
     attributes: [String: String] = [:],
@@ -29,11 +28,17 @@ public func withOperation<Value>(
     if !attributes.isEmpty { context.attributes = attributes }
     if !baggage.isEmpty { context.baggage.merge(baggage) { _, new in new } }
     if let priority { context.priority = priority }
-    if let limit { context = context.limited(to: context.attemptStart.advanced(by: limit)) }
-    let bound = context
-    let outcome = await OperationContext.$current.withValue(bound) { () async -> Outcome<Value, any Error> in
-        do { return .success(try await body(bound)) } catch { return .thrown(error) }
+    func run(_ context: OperationContext) async -> Outcome<Value, any Error> {
+        await OperationContext.$current.withValue(context) { () async -> Outcome<Value, any Error> in
+            do { return .success(try await body(context)) } catch { return .thrown(error) }
+        }
     }
+    let outcome: Outcome<Value, any Error> =
+        if let limit {
+            await context.runLimited(by: limit.clampedNanoseconds, policy: Deadline.policyName, run)
+        } else {
+            await run(context)
+        }
     context.record(
         PolicyEvent(
             .operationFinished, policy: name, outcome: outcome.label,

@@ -12,10 +12,14 @@ public enum DurationText {
     /// - Returns: nil unless `text` is a number, not negative, followed by one of `ns us ms s m h`, and fits 292 years.
     public static func duration(_ text: some StringProtocol) -> Duration? {
         let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        guard let unit = Self.units.first(where: { $0.suffix == text.dropFirst(digits.count) }) else { return nil }
+        // A whole number stays one, since a Double does not hold every nanosecond of 292 years.
+        if let number = Int64(digits) {
+            let (nanoseconds, overflow) = number.multipliedReportingOverflow(by: unit.nanoseconds)
+            return overflow ? nil : .nanoseconds(nanoseconds)
+        }
         guard let number = Double(digits),
-            let unit = Self.units.first(where: { $0.suffix == text.dropFirst(digits.count) })
-        else { return nil }
-        guard let nanoseconds = Int64(exactly: (number * Double(unit.nanoseconds)).rounded()) else { return nil }
+            let nanoseconds = Int64(exactly: (number * Double(unit.nanoseconds)).rounded()) else { return nil }
         return .nanoseconds(nanoseconds)
     }
 

@@ -62,6 +62,14 @@ struct LayerChanges {
     }
 
     func apply() throws(InvalidSettingError) {
+        // Asked first, since taking a change back can cost a policy some of what it remembers.
+        for target in self.targets {
+            do throws(InvalidSettingError) {
+                try (target.layer as? any TunablePolicy)?.check(target.changes)
+            } catch {
+                throw InvalidSettingError("\(target.name).\(error.name)", error.reason)
+            }
+        }
         var applied: [(layer: any Policy, before: [String: String])] = []
         for target in self.targets {
             let before = target.layer.description.settings.filter { target.changes[$0.name] != nil }

@@ -68,6 +68,11 @@ extension TunablePolicy {
     public func reconfigure(_ changes: [String: String]) throws(InvalidSettingError) {
         try self.update(try self.settings.applying(changes))
     }
+
+    /// Refuses what `reconfigure(_:)` would refuse, and changes nothing.
+    func check(_ changes: [String: String]) throws(InvalidSettingError) {
+        _ = try self.settings.applying(changes)
+    }
 }
 
 /// Two layers as one, the first outside the second.

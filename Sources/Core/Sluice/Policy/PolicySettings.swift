@@ -133,10 +133,15 @@ extension PolicySettings {
         return changed
     }
 
+    /// These settings, if each is in range and they fit each other.
+    func valid() throws(InvalidSettingError) -> Self {
+        try self.applying(Dictionary(uniqueKeysWithValues: self.texts.map { ($0.name, $0.value) }))
+    }
+
     /// Stops the program at values that a programmer got wrong.
     func checked() -> Self {
         do {
-            return try self.applying(Dictionary(uniqueKeysWithValues: self.texts.map { ($0.name, $0.value) }))
+            return try self.valid()
         } catch {
             preconditionFailure("\(error)")
         }

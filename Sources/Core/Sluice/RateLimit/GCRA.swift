@@ -12,6 +12,7 @@ public struct GCRA: Sendable, Hashable {
     /// How far the arrival may run ahead, in nanoseconds: the burst times the interval.
     public private(set) var tolerance: Int64
     private var theoreticalArrival: Int64 = .min
+    private var pausedUntil = Instant(nanoseconds: .min)
 
     /// Creates a limit of `count` calls a period on average, with up to `burst` of them at once.
     public init(count: Int, per period: Duration, burst: Int) {
@@ -49,23 +50,34 @@ public struct GCRA: Sendable, Hashable {
     /// Gives back places that were taken and not used.
     public mutating func giveBack(cost: Int = 1) {
         let taken = Self.product(self.interval, cost)
-        if self.theoreticalArrival > .min + taken { self.theoreticalArrival -= taken }
+        guard self.theoreticalArrival > .min + taken else { return }
+        // What was taken before a pause does not shorten it.
+        self.theoreticalArrival = max(self.theoreticalArrival - taken, self.arrival(after: self.pausedUntil))
     }
 
     /// Lets no call pass before `instant`: the other side said so.
     public mutating func pause(until instant: Instant) {
-        let arrival = instant.advanced(byNanoseconds: self.tolerance - self.interval).nanoseconds
-        self.theoreticalArrival = max(self.theoreticalArrival, arrival)
+        self.pausedUntil = max(self.pausedUntil, instant)
+        self.theoreticalArrival = max(self.theoreticalArrival, self.arrival(after: self.pausedUntil))
     }
 
-    /// Works at another rate from now on; what has been taken stays taken, in calls.
+    /// Works at another rate from now on; what has been taken stays taken, in calls, and a pause keeps its end.
     mutating func change(to other: GCRA, at now: Instant) {
-        let ahead = max(0, self.theoreticalArrival.subtractingSaturated(now.nanoseconds))
+        let isPaused = now < self.pausedUntil
+        let base = isPaused ? self.arrival(after: self.pausedUntil) : now.nanoseconds
+        let ahead = max(0, self.theoreticalArrival.subtractingSaturated(base))
         let calls = Double(ahead) / Double(self.interval)
         let scaled = Int64(exactly: (calls * Double(other.interval)).rounded()) ?? .max / 2
         self.interval = other.interval
         self.tolerance = other.tolerance
-        self.theoreticalArrival = now.advanced(byNanoseconds: scaled).nanoseconds
+        let newBase = isPaused ? self.arrival(after: self.pausedUntil) : now.nanoseconds
+        self.theoreticalArrival = Instant(nanoseconds: newBase).advanced(byNanoseconds: scaled).nanoseconds
+    }
+
+    /// The arrival with which the first call passes at `instant`.
+    private func arrival(after instant: Instant) -> Int64 {
+        instant == Instant(nanoseconds: .min)
+            ? .min : instant.advanced(byNanoseconds: self.tolerance - self.interval).nanoseconds
     }
 
     private static func product(_ interval: Int64, _ count: Int) -> Int64 {

@@ -17,6 +17,8 @@ public final class RateLimit: TunablePolicy {
         var calls: [RateLimitMachine.Ticket: QueuedCall] = [:]
         /// For the first in the queue.
         var alarm = QueueAlarm()
+        /// The time line of those who wait; which one it is is known to the calls alone.
+        var time: (any TimeSource)?
     }
 
     private let state: Mutex<State>
@@ -56,18 +58,16 @@ public final class RateLimit: TunablePolicy {
 
     /// Works by other values from now on; what calls have taken out stays taken, and who waits stays.
     public func update(_ settings: RateLimitSettings) throws(InvalidSettingError) {
-        let checked = try settings.applying([:])
-        let time = OperationContext.current?.time ?? SystemTime.shared
-        let now = time.now
-        let (next, refused) = self.state.withLock { state -> (Instant?, InvalidSettingError?) in
-            do throws(InvalidSettingError) {
-                return (try state.machine.update(checked, at: now), nil)
-            } catch {
-                return (nil, error)
-            }
+        let checked = try settings.valid()
+        let (time, refused) = self.state.withLock { state -> ((any TimeSource)?, InvalidSettingError?) in
+            do throws(InvalidSettingError) { try state.machine.update(checked) } catch { return (nil, error) }
+            return (state.time, nil)
         }
         if let refused { throw refused }
-        if let next { self.wake(at: next, on: time) }
+        // Whoever waits may have to wait less now.
+        guard let time else { return }
+        let now = time.now
+        if let next = self.state.withLock({ $0.machine.nextWake(at: now) }) { self.wake(at: next, on: time) }
     }
 
     /// Lets no call pass before `instant`, for example because the server said so.
@@ -137,6 +137,7 @@ public final class RateLimit: TunablePolicy {
             guard case .wait(let ticket, _) = answer else { return (answer, nil) }
             let call = QueuedCall(ticket)
             state.calls[ticket] = call
+            state.time = time
             return (answer, call)
         }
         switch answer {

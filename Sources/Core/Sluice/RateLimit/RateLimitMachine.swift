@@ -19,6 +19,8 @@ public struct RateLimitMachine: Sendable {
     }
 
     private var bucket: GCRA
+    /// The bucket that new settings ask for, until the next call says what time it is.
+    private var nextBucket: GCRA?
     /// In use instead of the bucket, if there is one.
     private var window: SlidingWindow?
     private var queue = WaitQueue()
@@ -27,13 +29,10 @@ public struct RateLimitMachine: Sendable {
     private var nextTicket: Ticket = 0
     /// The values it works by.
     public private(set) var settings: RateLimitSettings
-    /// `settings.patience`, since converting a duration costs more than the rest of a decision.
-    private(set) var patienceNanoseconds: Int64
 
     /// Creates a limit that nothing has been taken from.
     public init(_ settings: RateLimitSettings) {
         self.settings = settings.checked()
-        self.patienceNanoseconds = settings.patience.clampedNanoseconds
         self.bucket = settings.emptyBucket
         self.window = settings.emptyWindow
     }
@@ -105,20 +104,21 @@ public struct RateLimitMachine: Sendable {
         if self.window?.pause(until: instant) == nil { self.bucket.pause(until: instant) }
     }
 
-    /// Works by other values; what has been taken from a bucket stays taken, a window of another size starts anew.
-    ///
-    /// - Returns: When to wake next.
-    public mutating func update(_ settings: RateLimitSettings, at now: Instant) throws(InvalidSettingError) -> Instant?
-    {
+    /// Works by other values; what has been taken stays taken, unless the kind is another.
+    public mutating func update(_ settings: RateLimitSettings) throws(InvalidSettingError) {
         try settings.validate()
-        let before = self.settings
         self.settings = settings
-        self.patienceNanoseconds = settings.patience.clampedNanoseconds
-        self.bucket.change(to: settings.emptyBucket, at: now)
-        if settings.kind != before.kind || settings.count != before.count || settings.period != before.period {
-            self.window = settings.emptyWindow
-        }
-        return self.nextWake(at: now)
+        self.nextBucket = settings.emptyBucket
+        let window = self.window
+        self.window = settings.emptyWindow
+        if let window { self.window?.takeOver(window) }
+    }
+
+    /// Changes the bucket, now that the time is known.
+    private mutating func changeBucket(at now: Instant) {
+        guard let nextBucket = self.nextBucket else { return }
+        self.bucket.change(to: nextBucket, at: now)
+        self.nextBucket = nil
     }
 
     // MARK: Places
@@ -133,19 +133,22 @@ public struct RateLimitMachine: Sendable {
     }
 
     private mutating func take(_ cost: Int, at now: Instant, patienceNanoseconds: Int64) -> RateDecision {
-        self.window?.take(at: now, cost: cost, patienceNanoseconds: patienceNanoseconds)
+        self.changeBucket(at: now)
+        return self.window?.take(at: now, cost: cost, patienceNanoseconds: patienceNanoseconds)
             ?? self.bucket.take(at: now, cost: cost, patienceNanoseconds: patienceNanoseconds)
     }
 
     /// How long until `cost` places come after `behind` others have gone, in nanoseconds.
-    private func wait(for cost: Int, behind: Int, at now: Instant) -> Int64 {
+    private mutating func wait(for cost: Int, behind: Int, at now: Instant) -> Int64 {
+        self.changeBucket(at: now)
         guard cost <= self.largestCost else { return .max }
         return self.window?.wait(for: cost, behind: behind, at: now) ?? self.bucket.wait(for: behind + cost, at: now)
     }
 
     /// When the first in the queue can have its places.
     public mutating func nextWake(at now: Instant) -> Instant? {
-        self.queue.first().map { now.advanced(byNanoseconds: self.wait(for: $0.cost, behind: 0, at: now)) }
+        guard let first = self.queue.first() else { return nil }
+        return now.advanced(byNanoseconds: self.wait(for: first.cost, behind: 0, at: now))
     }
 
     private mutating func forget(_ ticket: Ticket) {

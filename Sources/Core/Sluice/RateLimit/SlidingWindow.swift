@@ -67,6 +67,15 @@ public struct SlidingWindow: Sendable, Hashable {
         self.starts[self.place(position)] = start
     }
 
+    /// Holds what another window held, as far as it fits: the newest starts and the pause.
+    mutating func takeOver(_ other: SlidingWindow) {
+        for start in (0..<other.count).map({ other.starts[other.place($0)] }).suffix(self.count) {
+            self.oldest = (self.oldest + 1) % self.count
+            self.put(start, at: self.count - 1)
+        }
+        self.pausedUntil = other.pausedUntil
+    }
+
     /// Lets no call pass before `instant`.
     mutating func pause(until instant: Instant) {
         self.pausedUntil = max(self.pausedUntil, instant.nanoseconds)

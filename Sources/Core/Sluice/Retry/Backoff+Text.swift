@@ -35,7 +35,8 @@ extension Backoff: LosslessStringConvertible {
     private static func text(_ nanoseconds: Int64) -> String { DurationText.text(.nanoseconds(nanoseconds)) }
 
     private static func text(_ factor: Double) -> String {
-        factor == factor.rounded() ? "\(Int64(factor))" : "\(factor)"
+        // Beyond 2⁵³ every Double is whole, and most are no Int64.
+        factor == factor.rounded() && factor < 0x1p53 ? "\(Int64(factor))" : "\(factor)"
     }
 }
 
@@ -93,7 +94,7 @@ private struct BackoffReader {
     /// What stands before the next bracket or comma.
     private mutating func word() -> String {
         self.rest = self.rest.drop(while: \.isWhitespace)
-        let word = self.rest.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") }
+        let word = self.rest.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "+") }
         self.rest = self.rest.dropFirst(word.count)
         return String(word)
     }

@@ -89,8 +89,8 @@ public final class Retry: TunablePolicy {
 
     /// Works by other values from the next failure on.
     public func update(_ settings: Settings) throws(InvalidSettingError) {
-        try settings.validate()
-        self.current.withLock { $0 = settings }
+        let checked = try settings.valid()
+        self.current.withLock { $0 = checked }
     }
 
     /// Every attempt's time, and the longest waits between them.

@@ -26,7 +26,7 @@ public final class Timeout: TunablePolicy {
 
     /// Limits attempts that begin from now on otherwise.
     public func update(_ settings: TimeLimitSettings) throws(InvalidSettingError) {
-        self.limit.store(try settings.applying([:]).limit.clampedNanoseconds, ordering: .relaxed)
+        self.limit.store(try settings.valid().limit.clampedNanoseconds, ordering: .relaxed)
     }
 
     /// What is inside, cut at the limit.
@@ -68,7 +68,7 @@ public final class Deadline: TunablePolicy {
 
     /// Limits calls that begin from now on otherwise.
     public func update(_ settings: TimeLimitSettings) throws(InvalidSettingError) {
-        self.limit.store(try settings.applying([:]).limit.clampedNanoseconds, ordering: .relaxed)
+        self.limit.store(try settings.valid().limit.clampedNanoseconds, ordering: .relaxed)
     }
 
     /// What is inside, cut at the limit.
