@@ -17,7 +17,7 @@ public struct ConcurrencyLimitSettings: PolicySettings {
     public enum Algorithm: String, Sendable, Hashable, CaseIterable {
         /// `maximum`, always.
         case fixed
-        /// One more while calls succeed, a tenth less when one is dropped.
+        /// One more while calls succeed, a tenth less when one is dropped or they take twice as long as without load.
         case aimd
         /// By the queue that the growth of the latency over its minimum implies.
         case vegas

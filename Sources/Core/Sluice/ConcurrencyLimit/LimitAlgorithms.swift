@@ -6,12 +6,15 @@
     import Darwin
 #endif
 
-/// One more while nothing is dropped and the limit is used, a tenth less when something is.
+/// One more while the limit is used, a tenth less when something is dropped or calls take twice as long as without load.
+///
+/// The latency counts, since a mild overload drops nothing for a long time: it only lets a queue grow on the other side.
 ///
 /// - Source: D. Chiu, R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989.
 struct AIMDLimit: LimitAlgorithm {
     var value: Double
-    let needsProbes = false
+    let needsProbes = true
+    private var unloaded: Double?
 
     init(_ initial: Double) {
         self.value = initial
@@ -20,12 +23,20 @@ struct AIMDLimit: LimitAlgorithm {
     mutating func move(_ round: AdaptiveLimit.Round) {
         if round.drops > 0 {
             self.value *= 0.9
+            return
+        }
+        let unloaded = min(self.unloaded ?? round.latency, round.latency)
+        self.unloaded = unloaded
+        if round.latency > 2 * unloaded {
+            self.value *= 0.9
         } else if Double(round.peak) * 2 >= self.value {
             self.value += 1
         }
     }
 
-    mutating func measureUnloaded(_ round: AdaptiveLimit.Round) {}
+    mutating func measureUnloaded(_ round: AdaptiveLimit.Round) {
+        if round.samples > 0 { self.unloaded = round.latency }
+    }
 }
 
 /// By the queue that the latency implies: of `limit` calls, those that more than the unloaded latency accounts for.

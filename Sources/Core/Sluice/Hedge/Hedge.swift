@@ -81,7 +81,7 @@ public final class Hedge: TunablePolicy {
 
     /// Works by other values from now on, and keeps the latencies it has seen.
     public func update(_ settings: Settings) throws(InvalidSettingError) {
-        let checked = try settings.applying([:])
+        let checked = try settings.valid()
         self.state.withLock { state in
             state.settings = checked
             state.delay = nil
@@ -131,7 +131,6 @@ public final class Hedge: TunablePolicy {
         while true {
             let alarm = started <= settings.maximumHedges ? context.time.now.advanced(by: delay) : nil
             let event = await race.next(alarm: alarm)
-            var mayStart = true
             if case .ended(let attempt, let outcome, let duration) = event {
                 if attempt == 0 { primary = outcome }
                 if attempt == 0, case .success = outcome { self.record(duration) }
@@ -144,9 +143,9 @@ public final class Hedge: TunablePolicy {
                     await race.stopAll()
                     return outcome
                 }
-                mayStart = !Task.isCancelled
             }
-            if mayStart, started <= settings.maximumHedges {
+            // Nothing is begun for a caller that has left.
+            if !Task.isCancelled, started <= settings.maximumHedges {
                 if self.budget?.takeRetry(at: context.time.now) ?? true {
                     context.record(PolicyEvent(.hedgeStarted, policy: Self.policyName, duration: delay))
                     race.start(attempt: started)
