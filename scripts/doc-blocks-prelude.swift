@@ -13,7 +13,7 @@ struct Receipt: Sendable, Hashable {
     static let queued = Receipt()
 }
 
-/// What one part of a program tells the other, or a remote one.
+/// The other side said no.
 struct Rejected: Error {}
 
 func fetch(_ url: String) async throws -> String { "" }

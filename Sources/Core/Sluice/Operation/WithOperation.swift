@@ -12,6 +12,7 @@
 ///   - limit: The longest it may take. Calls within see the deadline; `body` itself is not cancelled by it (see
 ///     ``withTimeout(_:_:)``).
 ///   - observer: Who is told of its end, if there is no operation around it.
+///   - body: The operation, called once.
 /// - Throws: What `body` throws, unchanged.
 public func withOperation<Value>(
     _ name: String,

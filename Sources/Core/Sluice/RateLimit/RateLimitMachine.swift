@@ -20,7 +20,10 @@ public struct RateLimitMachine: Sendable {
 
     /// Takes places for a call of weight `cost` if they come free within `patience`.
     ///
-    /// - Parameter cost: At least 1; more than the limit ever has at once is refused for ever.
+    /// - Parameters:
+    ///   - now: The present moment.
+    ///   - cost: At least 1; more than the limit ever has at once is refused for ever.
+    ///   - patience: How long the wait may be.
     public mutating func take(at now: Instant, cost: Int = 1, patience: Duration) -> RateDecision {
         self.take(at: now, cost: cost, patienceNanoseconds: patience.clampedNanoseconds)
     }
