@@ -74,7 +74,9 @@ public final class Cache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// The value for `key`: remembered, awaited or loaded.
     ///
-    /// - Parameter load: Loads the value; sendable and escaping, because a stale value is loaded anew after it was returned.
+    /// - Parameters:
+    ///   - key: What the value is remembered by.
+    ///   - load: Loads the value; sendable and escaping, because a stale value is loaded anew after it was returned.
     /// - Throws: What `load` throws; ``RejectionError`` if too many wait already, or the deadline came while waiting;
     ///   `CancellationError` if the task is cancelled.
     public func value(for key: Key, _ load: @escaping @Sendable () async throws -> Value) async throws -> Value {

@@ -9,6 +9,7 @@
 ///   - maximumAttempts: Attempts in total, the first included; at least 1.
 ///   - backoff: The waits between them.
 ///   - isIdempotent: Whether running it twice does no more than once; unless true, a timeout is not repeated.
+///   - operation: Called once for each attempt.
 /// - Throws: The last attempt's error, unchanged.
 public func retry<Value>(
     _ maximumAttempts: Int = Defaults.maximumAttempts, _ backoff: Backoff = .standard, isIdempotent: Bool? = nil,

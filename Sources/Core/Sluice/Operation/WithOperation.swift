@@ -11,6 +11,7 @@
 ///   - priority: How much it matters; inherited if nil.
 ///   - limit: The longest it may take: calls within see the deadline, and `body` is cancelled when it comes.
 ///   - observer: Who is told of its end, if there is no operation around it.
+///   - body: The operation, called once.
 /// - Throws: What `body` throws, unchanged; ``TimeoutError`` at the limit.
 public func withOperation<Value>(
     _ name: String,

@@ -24,6 +24,8 @@ public struct SettingKey<Settings>: Sendable {
     /// A value of any kind that can be written as text.
     ///
     /// - Parameters:
+    ///   - name: The value's name, for example `openFor`.
+    ///   - range: What it may be, in words, for messages.
     ///   - read: The value as text.
     ///   - write: Sets the value; false if the text does not say one that is in range.
     public init(

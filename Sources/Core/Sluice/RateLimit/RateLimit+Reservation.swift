@@ -6,6 +6,7 @@ extension RateLimit {
     /// - Parameters:
     ///   - cost: How much to take; at least 1.
     ///   - patience: How far ahead the place may be; the limit's own patience if nil.
+    ///   - context: Whose time line and observer it is; the current operation's if nil.
     /// - Throws: ``RejectionError`` if there is no place that soon.
     public func reserve(
         cost: Int = 1, patience: Duration? = nil, in context: OperationContext? = nil

@@ -40,16 +40,22 @@ public struct RateLimitMachine: Sendable {
     /// How many wait.
     public var queued: Int { self.queue.count }
 
-    /// Takes places for a call of weight `cost` if they are free now and nobody waits.
+    /// Takes places for a call if they are free now and nobody waits.
     ///
-    /// - Parameter cost: At least 1; more than the limit ever has at once is refused for ever.
+    /// - Parameters:
+    ///   - now: The present moment.
+    ///   - cost: How many places; at least 1.
     public mutating func enter(at now: Instant, cost: Int = 1) -> Bool {
         self.queue.count == 0 && self.takesNow(cost, at: now)
     }
 
-    /// Asks for places for a call of weight `cost`.
+    /// Asks for places for a call.
     ///
-    /// - Parameter patience: How long the call would wait.
+    /// - Parameters:
+    ///   - priority: Who waits with a higher one is served first.
+    ///   - now: The present moment.
+    ///   - cost: How many places; at least 1, and more than the limit ever has at once is refused for ever.
+    ///   - patience: How long the call would wait.
     public mutating func ask(
         _ priority: OperationPriority = .normal, at now: Instant, cost: Int = 1, patience: Duration
     ) -> Answer {
