@@ -21,8 +21,10 @@ import Synchronization
 ///
 /// A policy of your own takes part if it waits by `context.time` only and starts no task of its own.
 public struct Simulation: Sendable {
-    /// The most requests of one simulation; a pipeline that makes more is in a loop.
+    /// The most requests of one simulation.
     public static let maximumRequests = 10_000_000
+    /// The most requests of one call; a pipeline that makes more goes round in a circle.
+    public static let maximumRequestsOfCall = 10_000
     /// How long after the last call the simulation goes on at most; what has not ended by then is counted as unfinished.
     public static let maximumAftermath = Duration.seconds(600)
 
@@ -83,15 +85,16 @@ public struct Simulation: Sendable {
 
 /// Why a simulation has no report.
 public enum SimulationError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The pipeline made more than ``Simulation/maximumRequests``.
+    /// The pipeline made more than ``Simulation/maximumRequests``, or ``Simulation/maximumRequestsOfCall``.
     case tooManyRequests
 
     /// One line that says what to do.
     public var description: String {
         switch self {
         case .tooManyRequests:
-            "the simulation made more than \(Simulation.maximumRequests) requests: give it fewer calls, fewer attempts, "
-                + "longer waits between them, or a retry budget"
+            "the simulation made more than \(Simulation.maximumRequests) requests, or more than "
+                + "\(Simulation.maximumRequestsOfCall) for one call: give it fewer calls, fewer attempts, longer waits "
+                + "between them, or a retry budget"
         }
     }
 }

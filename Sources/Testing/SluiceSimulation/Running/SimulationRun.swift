@@ -11,6 +11,7 @@ actor SimulationRun {
         var callsUnderWay = 0
         var tasks: [Int: Task<Void, Never>] = [:]
         var requests = 0
+        var isTooMuch = false
     }
 
     nonisolated let recorder: SimulationRecorder
@@ -31,20 +32,28 @@ actor SimulationRun {
         self.service = SimulatedService(simulation.service, self.time, seed: simulation.seed)
         let limit = layers.lazy.compactMap { $0 as? ConcurrencyLimit }.first
         self.recorder = SimulationRecorder(self.time, outages: simulation.service.outages, limit: limit)
-        let executor = self.executor
-        let watched = layers.flatMap { layer -> [any Policy] in
-            let inside = StayOnExecutor(executor: executor)
-            return layer is Hedge
-                ? [HedgeEntrance(executor: executor), layer, HedgeAttempt(), inside] : [layer, inside]
-        }
-        let nest = AnyPolicy(nesting: [StayOnExecutor(executor: executor)] + watched)
+        let nest = AnyPolicy(nesting: Self.watched(layers, self.executor))
         self.pipeline = Pipeline(
             simulation.name, isIdempotent: simulation.load.isIdempotent, time: self.time, observer: self.recorder
         ) { nest }
     }
 
+    /// The layers, and between them what keeps them on the simulation's thread.
+    private static func watched(_ layers: [any Policy], _ executor: SimulationExecutor) -> [any Policy] {
+        let inside = StayOnExecutor(executor: executor)
+        return [inside]
+            + layers.flatMap { layer -> [any Policy] in
+                switch layer {
+                case is Hedge: [HedgeEntrance(executor: executor), layer, inside, HedgeAttempt()]
+                // Starts no task, and must be the last.
+                case is Chaos: [layer]
+                default: [layer, inside]
+                }
+            }
+    }
+
     nonisolated var hasMadeTooManyRequests: Bool {
-        self.progress.withLock { $0.requests > Simulation.maximumRequests }
+        self.progress.withLock { $0.isTooMuch }
     }
 
     /// Ends the run early, from any thread.
@@ -124,14 +133,18 @@ actor SimulationRun {
     }
 
     private func send(_ call: SimulatedCall) async throws {
-        let requests = self.progress.withLock { progress in
+        let request = call.nextRequest()
+        let isTooMuch = self.progress.withLock { progress in
             progress.requests += 1
-            return progress.requests
+            progress.isTooMuch =
+                progress.isTooMuch || progress.requests > Simulation.maximumRequests
+                || request > Simulation.maximumRequestsOfCall
+            return progress.isTooMuch
         }
         // A retry without waits would go on for ever within one instant; a cancellation ends it.
-        if requests > Simulation.maximumRequests { throw CancellationError() }
+        if isTooMuch { throw CancellationError() }
         self.recorder.send()
-        try await self.service.answer(call: call.index, request: call.nextRequest())
+        try await self.service.answer(call: call.index, request: request)
     }
 }
 
