@@ -40,6 +40,7 @@ let package = Package(
         .library(name: "SluiceHTTP", targets: ["SluiceHTTP"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "SluiceServer", targets: ["SluiceServer"]),
+        .library(name: "SluiceSimulation", targets: ["SluiceSimulation"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
@@ -78,6 +79,7 @@ let package = Package(
             ]),
 
         // MARK: Testing
+        module("Testing", "SluiceSimulation", ["Sluice"]),
         module("Testing", "SluiceTesting", ["Sluice", "SluiceHTTP", httpTypes, nioCore, nioPosix]),
 
         // MARK: Apps
@@ -87,8 +89,8 @@ let package = Package(
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "Clubhouse", "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", argumentParser,
-                hummingbird, logging, nioCore,
+                "Clubhouse", "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceSimulation", "SluiceTelemetry",
+                argumentParser, hummingbird, logging, nioCore,
             ],
             path: "Apps/SluiceCommand/Sources", packageAccess: false, swiftSettings: settings),
 
@@ -101,6 +103,7 @@ let package = Package(
         tests("SluiceTests", ["Sluice", "SluiceTesting"]),
         tests("SluiceTestingTests", ["Sluice", "SluiceTesting"]),
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
+        tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
         tests(
