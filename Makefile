@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := libsqlite3-dev zlib1g-dev pkg-config
-TEST_PACKAGES := $(BUILD_PACKAGES) postgresql mariadb-server-core mariadb-client redis-server
+TEST_PACKAGES := $(BUILD_PACKAGES) python3 postgresql mariadb-server-core mariadb-client redis-server
 
 .PHONY: help run test check bench bench-http bench-core conformance docs format clean
 
@@ -20,6 +20,7 @@ test: ## Run every test, beside private PostgreSQL, MariaDB and Redis servers.
 	@scripts/install-packages $(TEST_PACKAGES)
 	@echo "building the tests; the first time takes some minutes …"
 	swift build --build-tests
+	@scripts/check-doc-blocks
 	@promtool="$$(scripts/install-promtool)" && SLUICE_TEST_PROMTOOL="$$promtool" scripts/with-servers swift test --skip-build
 
 check: ## Check the format, warnings and imports.

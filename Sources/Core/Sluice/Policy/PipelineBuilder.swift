@@ -2,7 +2,9 @@
 
 /// Puts policies written one below the other into one another.
 ///
-/// Neighbours in an order that is always a mistake do not compile; ``PipelineOrder`` refuses the rest when the pipeline is made.
+/// The compiler warns of neighbours in an order that is always a mistake, and ``PipelineOrder`` refuses every such order when the
+/// pipeline is made. (A warning and no error: of two overloads the compiler takes the one that is available, so one that is not
+/// can never refuse anything. It is an error where warnings are.)
 @resultBuilder
 public enum PipelineBuilder {
     /// The outermost layer.
@@ -17,32 +19,40 @@ public enum PipelineBuilder {
         Nested(accumulated, next)
     }
 
-    /// Refused: a fallback in a layer that judges or repeats hides the failure from it.
-    @available(*, unavailable, message: "a Fallback here hides failures from the layer above it: write it first")
+    /// Warned of: a fallback in a layer that judges or repeats hides the failure from it.
+    @available(*, deprecated, message: "a Fallback here hides failures from the layer above it: write it first")
+    @inlinable
     public static func buildPartialBlock<Outer: FailureSensitive, Substitute: Sendable>(
         accumulated: Outer, next: Fallback<Substitute>
-    ) -> Never {
-        fatalError("unavailable")
+    ) -> Nested<Outer, Fallback<Substitute>> {
+        Nested(accumulated, next)
     }
 
-    /// Refused: chaos stands for the world outside, so no policy belongs inside it.
-    @available(*, unavailable, message: "Chaos stands for the operation's own faults: write it last")
+    /// Warned of: chaos stands for the world outside, so no policy belongs inside it.
+    @available(*, deprecated, message: "Chaos stands for the operation's own faults: write it last")
+    @inlinable
     public static func buildPartialBlock<Outer: InnermostLayer, Inner: Policy>(
         accumulated: Outer, next: Inner
-    ) -> Never {
-        fatalError("unavailable")
+    ) -> Nested<Outer, Inner> {
+        Nested(accumulated, next)
     }
 
-    /// Refused: a hedge starts attempts side by side, and a retry in each of them multiplies the load.
-    @available(*, unavailable, message: "a Retry inside a Hedge multiplies the load: write the Retry first")
-    public static func buildPartialBlock<Outer: HedgingLayer>(accumulated: Outer, next: Retry) -> Never {
-        fatalError("unavailable")
+    /// Warned of: a hedge starts attempts side by side, and a retry in each of them multiplies the load.
+    @available(*, deprecated, message: "a Retry inside a Hedge multiplies the load: write the Retry first")
+    @inlinable
+    public static func buildPartialBlock<Outer: HedgingLayer>(
+        accumulated: Outer, next: Retry
+    ) -> Nested<Outer, Retry> {
+        Nested(accumulated, next)
     }
 
-    /// Refused: a timeout bounds one attempt, and a retry inside it would have to share that.
-    @available(*, unavailable, message: "a Timeout bounds one attempt: write it after the Retry, and a Deadline here")
-    public static func buildPartialBlock<Outer: AttemptLimiting>(accumulated: Outer, next: Retry) -> Never {
-        fatalError("unavailable")
+    /// Warned of: a timeout bounds one attempt, and a retry inside it would have to share that.
+    @available(*, deprecated, message: "a Timeout bounds one attempt: write it after the Retry, and a Deadline here")
+    @inlinable
+    public static func buildPartialBlock<Outer: AttemptLimiting>(
+        accumulated: Outer, next: Retry
+    ) -> Nested<Outer, Retry> {
+        Nested(accumulated, next)
     }
 }
 
