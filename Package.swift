@@ -114,7 +114,9 @@ let package = Package(
                 configuration, httpTypes, hummingbird, hummingbirdTesting, logging, nioCore,
             ],
             path: "Apps/Clubhouse/Tests"),
-        tests("IntegrationTests", ["SluiceCommand", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
+        tests(
+            "IntegrationTests",
+            ["SluiceCommand", "SluiceSimulation", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
     ]
 )
 

@@ -22,11 +22,13 @@ public struct SimulationTimeline: Sendable {
         let length = max(1, (seconds + TimelineColumn.maximumCount - 1) / TimelineColumn.maximumCount)
         let columns = reports.map { TimelineColumn.columns(of: $0, length: length) }
         let all = columns.joined()
+        // A limit that never moves is not drawn.
+        let limits = reports.filter { $0.concurrencyLimit.count > 1 }.flatMap(\.concurrencyLimit)
         let scales = TimelinePanel.Scales(
             seconds: Double(max(1, seconds)),
             rate: TimelineScale(upTo: all.map { max($0.ended, $0.requests) }.max() ?? 1),
             latency: TimelineScale(upTo: all.compactMap(\.p99).max() ?? 1, lines: 3),
-            limit: TimelineScale(upTo: Double(reports.flatMap(\.concurrencyLimit).map(\.limit).max() ?? 1), lines: 2))
+            limit: TimelineScale(upTo: Double(limits.map(\.limit).max() ?? 1), lines: 2))
         var body = SVGText()
         var y = self.head(&body)
         for (report, columns) in zip(reports, columns) {
@@ -67,7 +69,7 @@ public struct SimulationTimeline: Sendable {
 
     private func head(_ svg: inout SVGText) -> Double {
         var y = 6.0
-        for line in Self.lines(self.comparison.name, width: 50) {
+        for line in Self.lines(self.comparison.name, width: 42) {
             y += 20
             svg.label(12, y, "head", line)
         }

@@ -25,7 +25,7 @@ struct TimelinePanel {
         svg.label(12, y, "name", self.report.name)
         y += 19
         svg.label(12, y, "note", self.summary)
-        y += 27
+        y += 31
         let plot = y
         y = self.frame(&svg, y, 130, self.scales.rate, "per second")
         self.outcomes(&svg, bottom: y, height: 130)
@@ -150,13 +150,18 @@ struct TimelinePanel {
     /// The breaker's state: a thin band while closed, a half one while probing, a full one while open.
     private func breaker(_ svg: inout SVGText, _ top: Double) {
         svg.label(Self.left - 6, top + 13, "tick end", "state")
+        var bands: [(phase: SimulationReport.BreakerPhase, from: Double, to: Double)] = []
         var phase = SimulationReport.BreakerPhase.closed
         var since = 0.0
         for change in self.report.breaker where change.phase != phase {
-            self.band(&svg, top, phase, since, change.second)
+            bands.append((phase, since, change.second))
             (phase, since) = (change.phase, change.second)
         }
-        self.band(&svg, top, phase, since, self.scales.seconds)
+        bands.append((phase, since, self.scales.seconds))
+        // Probes last, since most are shorter than a point and would be covered.
+        for band in bands.filter({ $0.phase != .probing }) + bands.filter({ $0.phase == .probing }) {
+            self.band(&svg, top, band.phase, band.from, band.to)
+        }
     }
 
     private func band(
