@@ -89,7 +89,8 @@ let package = Package(
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "Clubhouse", "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceSimulation", "SluiceTelemetry",
+                "Clubhouse", "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceSimulation",
+                "SluiceTelemetry",
                 argumentParser, hummingbird, logging, nioCore,
             ],
             path: "Apps/SluiceCommand/Sources", packageAccess: false, swiftSettings: settings),

@@ -130,7 +130,9 @@ struct CommandTests {
     @Test("simulates a file, alike each time, and draws it")
     func simulate() async throws {
         try await withFolder { folder in
-            let arguments = ["simulate", "\(Sluice.samples)/simulations/outage-retry-budget.json", "--seed", "7", "--json"]
+            let arguments = [
+                "simulate", "\(Sluice.samples)/simulations/outage-retry-budget.json", "--seed", "7", "--json",
+            ]
             let first = try await Sluice.run(arguments + ["--svg", "timeline.svg"], in: folder)
             #expect(first.status == 0, "\(first.errors)")
             #expect(first.errors.isEmpty)

@@ -56,7 +56,9 @@ struct SimulationTimelineTests {
         #expect(reader.elements["script"] == nil)
         #expect(reader.texts.contains("a < b"))
         #expect(reader.texts.contains("🙂 & c"))
-        #expect(reader.classes.isSuperset(of: ["good", "failed", "rejected", "requests", "outage", "opened", "mean", "p99"]))
+        #expect(
+            reader.classes.isSuperset(of: ["good", "failed", "rejected", "requests", "outage", "opened", "mean", "p99"])
+        )
         #expect(svg.contains("prefers-color-scheme: dark"))
     }
 

@@ -61,8 +61,8 @@ public struct SimulationTimeline: Sendable {
                 + "failed and \(report.rejections) were rejected; \(report.requests) requests were sent; the breaker opened "
                 + "\(report.breaker.count { $0.phase == .opened }) times."
         }
-        return (["A timeline." + (windows.isEmpty ? "" : " Outages: " + windows.joined(separator: ", ") + ".")]
-            + sentences).joined(separator: " ")
+        let opening = "A timeline." + (windows.isEmpty ? "" : " Outages: " + windows.joined(separator: ", ") + ".")
+        return ([opening] + sentences).joined(separator: " ")
     }
 
     // MARK: Head
@@ -74,7 +74,8 @@ public struct SimulationTimeline: Sendable {
             svg.label(12, y, "head", line)
         }
         let reports = self.comparison.reports
-        var entries = [("good", "returned"), ("failed", "failed"), ("rejected", "rejected"), ("requests", "requests sent")]
+        var entries = [("good", "returned"), ("failed", "failed"), ("rejected", "rejected")]
+        entries.append(("requests", "requests sent"))
         if reports.contains(where: { !$0.outages.isEmpty }) { entries.append(("outage", "outage")) }
         if reports.contains(where: { !$0.breaker.isEmpty }) {
             entries += [("closed", "breaker closed"), ("probing", "probing"), ("opened", "open")]
@@ -84,7 +85,9 @@ public struct SimulationTimeline: Sendable {
         return Self.legend(&svg, entries, from: y + 10)
     }
 
-    private static func legend(_ svg: inout SVGText, _ entries: [(kind: String, text: String)], from top: Double) -> Double {
+    private static func legend(_ svg: inout SVGText, _ entries: [(kind: String, text: String)], from top: Double)
+        -> Double
+    {
         var (x, y) = (12.0, top + 14)
         for entry in entries {
             // The width of a text is not known before it is drawn; this is a little more than it is.

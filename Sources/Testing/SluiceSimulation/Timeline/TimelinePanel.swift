@@ -9,7 +9,7 @@ struct TimelinePanel {
         let limit: TimelineScale
     }
 
-    /// The width of the paper. Small, so that a phone 360 points wide still shows its text at 10 points.
+    /// The width of the paper: small, so that a phone 360 points wide still shows its text at 10 points.
     static let width = 480.0
     private static let left = 46.0
     private static let right = 14.0
@@ -100,7 +100,8 @@ struct TimelinePanel {
         for (kind, lower, upper) in layers {
             let bars = self.columns.filter { upper($0) > lower($0) }.map { column in
                 let (left, right) = (self.x(column.from), self.x(column.to))
-                return "M\(SVGText.number(left)) \(SVGText.number(y(lower(column))))V\(SVGText.number(y(upper(column))))"
+                return
+                    "M\(SVGText.number(left)) \(SVGText.number(y(lower(column))))V\(SVGText.number(y(upper(column))))"
                     + "H\(SVGText.number(right))V\(SVGText.number(y(lower(column))))Z"
             }
             svg.path(bars.joined(), kind)
