@@ -35,7 +35,8 @@ struct SimulationFileTests {
     @Test(
         "what is wrong in it is refused with its place and what would be right",
         arguments: [
-            ("{", "is not JSON"), ("[]", "must be an object"), ("{}", "service: is missing"),
+            ("{\n  \"seed\" 1}", "is not JSON: Invalid value around character"), ("{", "is not JSON"),
+            ("[]", "must be an object"), ("{}", "service: is missing"),
             (file("[]").replacingOccurrences(of: "pipeline", with: "pipelines"), "pipelines: is not known here"),
             (file(#"[{"retries": {}}]"#), "pipeline[0].retries: is not a layer; there are deadline, timeout, retry"),
             (

@@ -26,8 +26,17 @@ struct TimelinePanel {
         y += 19
         svg.label(12, y, "note", self.summary)
         y += 31
-        let plot = y
-        y = self.frame(&svg, y, 130, self.scales.rate, "per second")
+        // The shade comes first, so that it does not tint the rest, and ends where the rest does.
+        var plots = SVGText()
+        let bottom = self.plots(&plots, y)
+        self.outages(&svg, from: y, to: bottom)
+        svg.raw(plots.text)
+        return self.times(&svg, bottom)
+    }
+
+    /// Draws the plots, one below the other, and returns where they end.
+    private func plots(_ svg: inout SVGText, _ top: Double) -> Double {
+        var y = self.frame(&svg, top, 130, self.scales.rate, "per second")
         self.outcomes(&svg, bottom: y, height: 130)
         if !self.report.breaker.isEmpty {
             self.breaker(&svg, y + 6)
@@ -39,8 +48,7 @@ struct TimelinePanel {
             y = self.frame(&svg, y + 26, 56, self.scales.limit, "concurrency limit")
             self.limits(&svg, bottom: y, height: 56)
         }
-        self.outages(&svg, from: plot, to: y)
-        return self.times(&svg, y)
+        return y
     }
 
     private var summary: String {
