@@ -89,7 +89,8 @@ let package = Package(
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "Clubhouse", "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceSimulation", "SluiceTelemetry",
+                "Clubhouse", "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceSimulation",
+                "SluiceTelemetry",
                 argumentParser, hummingbird, logging, nioCore,
             ],
             path: "Apps/SluiceCommand/Sources", packageAccess: false, swiftSettings: settings),
@@ -120,7 +121,9 @@ let package = Package(
                 configuration, httpTypes, hummingbird, hummingbirdTesting, logging, nioCore,
             ],
             path: "Apps/Clubhouse/Tests"),
-        tests("IntegrationTests", ["SluiceCommand", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
+        tests(
+            "IntegrationTests",
+            ["SluiceCommand", "SluiceSimulation", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
     ]
 )
 

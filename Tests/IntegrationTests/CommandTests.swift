@@ -2,6 +2,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import SluiceSimulation
 import SluiceTesting
 import Testing
 
@@ -70,6 +71,7 @@ struct CommandTests {
         arguments: [
             (["clubhouse", "import", "missing.json"], 65, "missing.json"),
             (["clubhouse", "import", "bad.json", "--database", "sqlite::memory:"], 65, "line 1, column 2"),
+            (["simulate", "missing.json"], 65, "missing.json"), (["simulate", "bad.json"], 65, "is not JSON"),
             (["serve", "--port", "x"], 78, "port"), (["serve", "--set", "log.level=loud"], 78, "trace, debug, info"),
             (["serve", "--database", "postgres://h/d"], 78, "sqlite:PATH"), (["serve", "nothing"], 64, "clubhouse"),
             (["serve", "--config", "missing.json"], 78, "config"), (["serve", "--set", "x"], 64, "KEY=VALUE"),
@@ -122,6 +124,28 @@ struct CommandTests {
             #expect(origin("port") == "9001 .env")
             #expect(origin("clubhouse.import.maximumAttempts") == "7 settings.json")
             #expect(origin("gracePeriodSeconds") == "20 default")
+        }
+    }
+
+    @Test("simulates a file, alike each time, and draws it")
+    func simulate() async throws {
+        try await withFolder { folder in
+            let arguments = [
+                "simulate", "\(Sluice.samples)/simulations/outage-retry-budget.json", "--seed", "7", "--json",
+            ]
+            let first = try await Sluice.run(arguments + ["--svg", "timeline.svg"], in: folder)
+            #expect(first.status == 0, "\(first.errors)")
+            #expect(first.errors.isEmpty)
+            let comparison = try JSONDecoder().decode(SimulationComparison.self, from: Data(first.output.utf8))
+            #expect(comparison.reports.map(\.seed) == [7, 7, 7])
+            // The same calls met the same service, so each report differs by its policies only.
+            #expect(Set(comparison.reports.map(\.calls)).count == 1)
+            let amplification = comparison.reports.compactMap(\.outageAmplification)
+            #expect(amplification == amplification.sorted(by: >))
+            let svg = try String(contentsOf: folder.appendingPathComponent("timeline.svg"), encoding: .utf8)
+            #expect(svg.hasPrefix("<svg ") && svg.hasSuffix("</svg>\n"))
+            let second = try await Sluice.run(arguments, in: folder)
+            #expect(second.output == first.output)
         }
     }
 

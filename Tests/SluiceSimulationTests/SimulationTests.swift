@@ -50,7 +50,8 @@ struct SimulationTests {
             latency: .lognormal(median: .milliseconds(20), p99: .milliseconds(300)), errorRate: 0.05,
             capacity: .init(concurrent: 4, hardLimit: 30),
             outages: [
-                Outage(from: .seconds(4), to: .seconds(6), .failFast), Outage(from: .seconds(8), to: .seconds(9), .hang),
+                Outage(from: .seconds(4), to: .seconds(6), .failFast),
+                Outage(from: .seconds(8), to: .seconds(9), .hang),
                 Outage(from: .seconds(10), to: .seconds(12), .slow(factor: 5)),
             ])
         let load = Load(.ramp(from: 50, to: 150), for: .seconds(13), arrivals: .poisson)
@@ -58,7 +59,8 @@ struct SimulationTests {
             [
                 Deadline(.seconds(2)),
                 Retry(
-                    maximumAttempts: 3, backoff: .exponential(from: .milliseconds(50)).jittered(), randomness: randomness),
+                    maximumAttempts: 3, backoff: .exponential(from: .milliseconds(50)).jittered(),
+                    randomness: randomness),
                 Hedge(Hedge.Settings(maximumHedges: 2, delay: .milliseconds(100))),
                 CircuitBreaker(CircuitBreakerSettings(consecutiveFailures: 20, openFor: .milliseconds(500), probes: 3)),
                 RateLimit(120, per: .seconds(1)),
@@ -105,7 +107,8 @@ struct SimulationTests {
         let service = ServiceModel(
             latency: .lognormal(median: .milliseconds(20), p99: .milliseconds(100)),
             outages: [Outage(from: .seconds(10), to: .seconds(20), .failFast)])
-        return try await Simulation(service: service, load: Load(.constant(100), for: .seconds(30)), layers: layers).run()
+        return try await Simulation(service: service, load: Load(.constant(100), for: .seconds(30)), layers: layers)
+            .run()
     }
 
     @Test("without a budget an outage is answered with several times the load, with one by little more than the load")
@@ -164,7 +167,8 @@ struct SimulationTests {
     @Test("a cancelled run ends, and says so")
     func cancelled() async throws {
         let simulation = Simulation(
-            service: ServiceModel(latency: .constant(.milliseconds(20))), load: Load(.constant(100), for: .seconds(9_000))
+            service: ServiceModel(latency: .constant(.milliseconds(20))),
+            load: Load(.constant(100), for: .seconds(9_000))
         ) { _ in [] }
         let (started, continuation) = AsyncStream<Void>.makeStream()
         let task = Task { try await simulation.run { _ in continuation.yield() } }

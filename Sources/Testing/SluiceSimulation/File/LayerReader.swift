@@ -41,7 +41,8 @@ enum LayerReader {
             let settings = try self.settings(CircuitBreakerSettings(), node, ["maximumOpenFor": { $0["openFor"] }])
             return { _ in CircuitBreaker(settings) }
         case RateLimit.policyName:
-            let settings = try self.settings(RateLimitSettings(), node, ["burst": { $0["count"] }], beside: ["obeysHints"])
+            let settings = try self.settings(
+                RateLimitSettings(), node, ["burst": { $0["count"] }], beside: ["obeysHints"])
             let obeysHints = try node.members()["obeysHints"]?.boolean() ?? false
             return { _ in RateLimit(settings, obeysHints: obeysHints) }
         case ConcurrencyLimit.policyName:

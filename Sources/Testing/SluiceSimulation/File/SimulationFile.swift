@@ -61,13 +61,12 @@ public struct SimulationFile: Sendable {
             throw SimulationFileError(path: "", reason: "must be at most \(self.maximumSize) bytes (is \(data.count))")
         }
         do {
+            // Parsed twice, since only this parser says where a mistake is.
+            _ = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
             return try JSONDecoder().decode(JSONValue.self, from: data)
         } catch {
-            var reason = "\(error)"
-            if case DecodingError.dataCorrupted(let context) = error, let cause = context.underlyingError as? NSError {
-                reason = cause.userInfo["NSDebugDescription"] as? String ?? reason
-            }
-            throw SimulationFileError(path: "", reason: "is not JSON: \(reason)")
+            let place = (error as NSError).userInfo["NSDebugDescription"] as? String
+            throw SimulationFileError(path: "", reason: "is not JSON: \(place ?? "\(error)")")
         }
     }
 

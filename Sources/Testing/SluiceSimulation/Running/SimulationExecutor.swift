@@ -60,7 +60,7 @@ final class SimulationExecutor: SerialExecutor, TaskExecutor {
     func drain() {
         while true {
             while let job = self.takeJob() {
-                    job.runSynchronously(
+                job.runSynchronously(
                     isolatedTo: self.asUnownedSerialExecutor(), taskExecutor: self.asUnownedTaskExecutor())
             }
             let (mustWait, released) = self.state.withLock { state -> (Bool, [ParkedStep]) in

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import Sluice
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Darwin)
     import Darwin
 #endif
-import Sluice
 
 /// How long a service takes to answer when it has little to do.
 public enum LatencyDistribution: Sendable, Hashable {
@@ -42,7 +43,8 @@ public enum LatencyDistribution: Sendable, Hashable {
         case .uniform(let from, let to):
             from < .zero || to < from ? "must have a \"to\" that is no less than its \"from\"" : nil
         case .lognormal(let median, let p99):
-            median <= .zero || p99 < median ? "must have a \"median\" of more than 0s and a \"p99\" no less than it" : nil
+            median <= .zero || p99 < median
+                ? "must have a \"median\" of more than 0s and a \"p99\" no less than it" : nil
         case .exponential(let mean): mean <= .zero ? "must have a \"mean\" of more than 0s" : nil
         }
     }

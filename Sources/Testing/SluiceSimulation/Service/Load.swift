@@ -67,7 +67,9 @@ public struct Load: Sendable, Hashable {
             return "must have a duration of more than 0s, and of at most \(DurationText.text(Self.maximumDuration))"
         }
         let segments = rate.segments(over: duration.inSeconds)
-        guard segments.allSatisfy({ $0.startRate >= 0 && $0.endRate >= 0 && $0.startRate.isFinite && $0.endRate.isFinite })
+        guard
+            segments.allSatisfy({ $0.startRate >= 0 && $0.endRate >= 0 && $0.startRate.isFinite && $0.endRate.isFinite }
+            )
         else { return "must have rates of at least 0" }
         guard zip(segments, segments.dropFirst()).allSatisfy({ $0.start < $1.start }), segments.first?.start == 0 else {
             return "must have steps in the order of their instants, the first from 0s"

@@ -5,7 +5,9 @@ public import Sluice
 public struct ServiceModel: Sendable, Hashable {
     /// How much a service can carry.
     public struct Capacity: Sendable, Hashable {
-        /// Requests at once that it serves without becoming slower; at least 1. With twice as many each takes twice as long.
+        /// Requests at once that it serves without becoming slower; at least 1.
+        ///
+        /// With twice as many each takes twice as long.
         public var concurrent: Int
         /// Requests at once beyond which it refuses; at least `concurrent`, and nil if it never does.
         public var hardLimit: Int?
@@ -31,8 +33,9 @@ public struct ServiceModel: Sendable, Hashable {
     public var capacity: Capacity?
     /// When it is down or slow; where two overlap, the first counts.
     public var outages: [Outage]
-    /// Whether it stops working on a request that the caller has given up. Few do, so by default it works on, and given-up work
-    /// takes up its capacity.
+    /// Whether it stops working on a request that the caller has given up.
+    ///
+    /// Few do, so by default it works on, and given-up work takes up its capacity.
     public var honoursCancellation: Bool
 
     /// Describes a service.

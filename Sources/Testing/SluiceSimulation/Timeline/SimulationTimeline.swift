@@ -22,11 +22,13 @@ public struct SimulationTimeline: Sendable {
         let length = max(1, (seconds + TimelineColumn.maximumCount - 1) / TimelineColumn.maximumCount)
         let columns = reports.map { TimelineColumn.columns(of: $0, length: length) }
         let all = columns.joined()
+        // A limit that never moves is not drawn.
+        let limits = reports.filter { $0.concurrencyLimit.count > 1 }.flatMap(\.concurrencyLimit)
         let scales = TimelinePanel.Scales(
             seconds: Double(max(1, seconds)),
             rate: TimelineScale(upTo: all.map { max($0.ended, $0.requests) }.max() ?? 1),
             latency: TimelineScale(upTo: all.compactMap(\.p99).max() ?? 1, lines: 3),
-            limit: TimelineScale(upTo: Double(reports.flatMap(\.concurrencyLimit).map(\.limit).max() ?? 1), lines: 2))
+            limit: TimelineScale(upTo: Double(limits.map(\.limit).max() ?? 1), lines: 2))
         var body = SVGText()
         var y = self.head(&body)
         for (report, columns) in zip(reports, columns) {
@@ -59,20 +61,21 @@ public struct SimulationTimeline: Sendable {
                 + "failed and \(report.rejections) were rejected; \(report.requests) requests were sent; the breaker opened "
                 + "\(report.breaker.count { $0.phase == .opened }) times."
         }
-        return (["A timeline." + (windows.isEmpty ? "" : " Outages: " + windows.joined(separator: ", ") + ".")]
-            + sentences).joined(separator: " ")
+        let opening = "A timeline." + (windows.isEmpty ? "" : " Outages: " + windows.joined(separator: ", ") + ".")
+        return ([opening] + sentences).joined(separator: " ")
     }
 
     // MARK: Head
 
     private func head(_ svg: inout SVGText) -> Double {
         var y = 6.0
-        for line in Self.lines(self.comparison.name, width: 50) {
+        for line in Self.lines(self.comparison.name, width: 42) {
             y += 20
             svg.label(12, y, "head", line)
         }
         let reports = self.comparison.reports
-        var entries = [("good", "returned"), ("failed", "failed"), ("rejected", "rejected"), ("requests", "requests sent")]
+        var entries = [("good", "returned"), ("failed", "failed"), ("rejected", "rejected")]
+        entries.append(("requests", "requests sent"))
         if reports.contains(where: { !$0.outages.isEmpty }) { entries.append(("outage", "outage")) }
         if reports.contains(where: { !$0.breaker.isEmpty }) {
             entries += [("closed", "breaker closed"), ("probing", "probing"), ("opened", "open")]
@@ -82,7 +85,9 @@ public struct SimulationTimeline: Sendable {
         return Self.legend(&svg, entries, from: y + 10)
     }
 
-    private static func legend(_ svg: inout SVGText, _ entries: [(kind: String, text: String)], from top: Double) -> Double {
+    private static func legend(_ svg: inout SVGText, _ entries: [(kind: String, text: String)], from top: Double)
+        -> Double
+    {
         var (x, y) = (12.0, top + 14)
         for entry in entries {
             // The width of a text is not known before it is drawn; this is a little more than it is.

@@ -9,7 +9,7 @@ struct TimelinePanel {
         let limit: TimelineScale
     }
 
-    /// The width of the paper. Small, so that a phone 360 points wide still shows its text at 10 points.
+    /// The width of the paper: small, so that a phone 360 points wide still shows its text at 10 points.
     static let width = 480.0
     private static let left = 46.0
     private static let right = 14.0
@@ -25,9 +25,18 @@ struct TimelinePanel {
         svg.label(12, y, "name", self.report.name)
         y += 19
         svg.label(12, y, "note", self.summary)
-        y += 27
-        let plot = y
-        y = self.frame(&svg, y, 130, self.scales.rate, "per second")
+        y += 31
+        // The shade comes first, so that it does not tint the rest, and ends where the rest does.
+        var plots = SVGText()
+        let bottom = self.plots(&plots, y)
+        self.outages(&svg, from: y, to: bottom)
+        svg.raw(plots.text)
+        return self.times(&svg, bottom)
+    }
+
+    /// Draws the plots, one below the other, and returns where they end.
+    private func plots(_ svg: inout SVGText, _ top: Double) -> Double {
+        var y = self.frame(&svg, top, 130, self.scales.rate, "per second")
         self.outcomes(&svg, bottom: y, height: 130)
         if !self.report.breaker.isEmpty {
             self.breaker(&svg, y + 6)
@@ -39,8 +48,7 @@ struct TimelinePanel {
             y = self.frame(&svg, y + 26, 56, self.scales.limit, "concurrency limit")
             self.limits(&svg, bottom: y, height: 56)
         }
-        self.outages(&svg, from: plot, to: y)
-        return self.times(&svg, y)
+        return y
     }
 
     private var summary: String {
@@ -100,7 +108,8 @@ struct TimelinePanel {
         for (kind, lower, upper) in layers {
             let bars = self.columns.filter { upper($0) > lower($0) }.map { column in
                 let (left, right) = (self.x(column.from), self.x(column.to))
-                return "M\(SVGText.number(left)) \(SVGText.number(y(lower(column))))V\(SVGText.number(y(upper(column))))"
+                return
+                    "M\(SVGText.number(left)) \(SVGText.number(y(lower(column))))V\(SVGText.number(y(upper(column))))"
                     + "H\(SVGText.number(right))V\(SVGText.number(y(lower(column))))Z"
             }
             svg.path(bars.joined(), kind)
@@ -150,13 +159,18 @@ struct TimelinePanel {
     /// The breaker's state: a thin band while closed, a half one while probing, a full one while open.
     private func breaker(_ svg: inout SVGText, _ top: Double) {
         svg.label(Self.left - 6, top + 13, "tick end", "state")
+        var bands: [(phase: SimulationReport.BreakerPhase, from: Double, to: Double)] = []
         var phase = SimulationReport.BreakerPhase.closed
         var since = 0.0
         for change in self.report.breaker where change.phase != phase {
-            self.band(&svg, top, phase, since, change.second)
+            bands.append((phase, since, change.second))
             (phase, since) = (change.phase, change.second)
         }
-        self.band(&svg, top, phase, since, self.scales.seconds)
+        bands.append((phase, since, self.scales.seconds))
+        // Probes last, since most are shorter than a point and would be covered.
+        for band in bands.filter({ $0.phase != .probing }) + bands.filter({ $0.phase == .probing }) {
+            self.band(&svg, top, band.phase, band.from, band.to)
+        }
     }
 
     private func band(
