@@ -25,6 +25,7 @@ public final class Cache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         case value(Value)
         case failure(any Error)
         case lead(UInt64)
+        case again
         case cancelled
         case tooLate
     }
@@ -68,7 +69,7 @@ public final class Cache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// Works by other values for what is loaded from now on, and keeps what it holds.
     public func update(_ settings: CacheSettings) throws(InvalidSettingError) {
-        let checked = try settings.applying([:])
+        let checked = try settings.valid()
         self.state.withLock { $0.machine.settings = checked }
     }
 
@@ -158,6 +159,7 @@ public final class Cache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         case .value(let value): return value
         case .failure(let error): throw error
         case .lead(let flight): return try await self.lead(key, flight, load)
+        case .again: return try await self.value(for: key, load)
         case .cancelled: throw CancellationError()
         case .tooLate: throw RejectionError(policy: "cache", reason: .deadlineWouldBeMissed, in: context)
         }
@@ -229,8 +231,8 @@ public final class Cache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
             return (heir, Self.take(state.machine.endDetached(flight), &state))
         }
         if let (suspension, flight) = heir { suspension.settle(.lead(flight)) }
-        // A load whose key was removed has no heir; who waits for it asks for a load of its own.
-        for suspension in orphans { suspension.settle(.lead(0)) }
+        // A load whose key was removed has no heir; those who waited for it ask again, and one of them loads for all.
+        for suspension in orphans { suspension.settle(.again) }
     }
 
     private static func take(_ waiters: [UInt64], _ state: inout State) -> [Suspension<WaitEnd>] {
