@@ -65,7 +65,8 @@ private struct NaiveCache {
 @Suite("Cache against a model", .timeLimit(.minutes(1)))
 struct CacheModelTests {
     private let settings = CacheSettings(
-        timeToLive: .nanoseconds(100), jitter: 0, staleWhileRevalidate: .nanoseconds(40), staleIfError: .nanoseconds(90),
+        timeToLive: .nanoseconds(100), jitter: 0, staleWhileRevalidate: .nanoseconds(40),
+        staleIfError: .nanoseconds(90),
         capacity: 6, maximumRefreshes: 2, maximumWaiting: 8)
 
     @Test("answers, loads and hands on as plain dictionaries would, over a million random steps", arguments: [1, 2])
