@@ -94,7 +94,8 @@ struct CacheTests {
     }
 
     /// A leader and five who wait, all loading through `gate` and counting.
-    private func crowd(_ cache: Cache<Int, Int>) async -> (leader: Task<Int, any Error>, others: [Task<Int, any Error>]) {
+    private func crowd(_ cache: Cache<Int, Int>) async -> (leader: Task<Int, any Error>, others: [Task<Int, any Error>])
+    {
         func ask() -> Task<Int, any Error> {
             Task {
                 try await cache.value(for: 1) {
@@ -111,7 +112,8 @@ struct CacheTests {
         return (leader, others)
     }
 
-    @Test("when the one that loads is cancelled another loads, and all who wait get its value", arguments: [false, true])
+    @Test(
+        "when the one that loads is cancelled another loads, and all who wait get its value", arguments: [false, true])
     func cancelledLeader(isRemoved: Bool) async throws {
         let cache = self.cache()
         let (leader, others) = await self.crowd(cache)

@@ -85,7 +85,12 @@ struct OneLinersTests {
 
     @Test("a fallback answers a failure, and no cancellation")
     func fallbacks() async throws {
-        #expect(try await withFallback { throw Flaky() } or: { $0 is Flaky ? 1 : 2 } == 1)
+        #expect(
+            try await withFallback {
+                throw Flaky()
+            } or: {
+                $0 is Flaky ? 1 : 2
+            } == 1)
         #expect(try await safely(default: 3) { throw Flaky() } == 3)
         #expect(try await safely(default: 3) { 4 } == 4)
         await #expect(throws: CancellationError.self) { try await safely(default: 3) { throw CancellationError() } }

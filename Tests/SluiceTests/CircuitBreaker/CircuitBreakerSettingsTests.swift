@@ -170,7 +170,8 @@ struct CircuitBreakerSettingsTests {
         #expect(breaker.phase == .closed)
     }
 
-    @Test("settings out of range are refused and change nothing", arguments: ["openFor", "probes", "closeRatio", "all"])
+    @Test(
+        "settings out of range are refused and change nothing", arguments: ["openFor", "probes", "closeRatio", "all"])
     func refuses(what: String) {
         let breaker = CircuitBreaker()
         let before = breaker.settings

@@ -41,8 +41,12 @@ struct FallbackTests {
 
     @Test("a failure it does not handle, or cannot answer, stands")
     func stands() async {
-        await #expect(throws: Flaky.self) { try await self.pipeline(Fallback(when: { $0 is Advised }) { _ in 7 }).thrown() }
-        await #expect(throws: Flaky.self) { try await self.pipeline(Fallback { _ in throw Advised(retryAdvice: .never) }).thrown() }
+        await #expect(throws: Flaky.self) {
+            try await self.pipeline(Fallback(when: { $0 is Advised }) { _ in 7 }).thrown()
+        }
+        await #expect(throws: Flaky.self) {
+            try await self.pipeline(Fallback { _ in throw Advised(retryAdvice: .never) }).thrown()
+        }
     }
 
     @Test("for a value of another type the failure stands, and an event says so")

@@ -170,7 +170,9 @@ struct HedgeTests {
         #expect(self.time.alarmCount == 0)
     }
 
-    @Test("nothing is started once the caller is cancelled, even if the first attempt does not stop", arguments: [true, false])
+    @Test(
+        "nothing is started once the caller is cancelled, even if the first attempt does not stop",
+        arguments: [true, false])
     func startsNothingAfterCancellation(fails: Bool) async {
         let pipeline = self.pipeline(Hedge(after: .seconds(1), maximumHedges: 5, budget: nil))
         let task = Task {

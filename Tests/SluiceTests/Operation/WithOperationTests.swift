@@ -39,7 +39,8 @@ struct WithOperationTests {
         }
     }
 
-    @Test("its end is an event, with how it ended and how long it took", arguments: ["success", "failure", "cancelled"])
+    @Test(
+        "its end is an event, with how it ended and how long it took", arguments: ["success", "failure", "cancelled"])
     func event(label: String) async {
         _ = try? await self.around {
             try await withOperation("import") { _ in

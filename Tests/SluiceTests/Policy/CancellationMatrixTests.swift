@@ -92,7 +92,8 @@ struct CancellationMatrixTests {
         }
     }
 
-    private func occupy(_ place: Place, _ pool: ResourcePool<Int>, _ cache: Cache<Int, Int>) -> [Task<Void, any Error>] {
+    private func occupy(_ place: Place, _ pool: ResourcePool<Int>, _ cache: Cache<Int, Int>) -> [Task<Void, any Error>]
+    {
         switch place {
         case .poolWait:
             [Task { try await pool.withResource { _ in try await self.gate.pass() } }]
@@ -129,7 +130,9 @@ struct CancellationMatrixTests {
         }
     }
 
-    @Test("cancelled at any moment whatever, calls through every policy leave nothing behind", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "cancelled at any moment whatever, calls through every policy leave nothing behind",
+        arguments: 1...4 as ClosedRange<UInt64>)
     func storm(seed: UInt64) async {
         let limit = ConcurrencyLimit(5, maximumQueued: 2_000)
         let pipeline = Pipeline("p", isIdempotent: true, time: self.time) {

@@ -76,26 +76,36 @@ struct PipelineInspectionTests {
         }
         expect("no timeout inside it", Pipeline("p") { Retry() })
         expect("no deadline around it", Pipeline("p") { Retry() })
-        expect("waits up to 30s", Pipeline("p") {
-            Deadline(.seconds(5))
-            RateLimit(1, per: .seconds(1))
-        })
-        expect("first wait may be 5s", Pipeline("p") {
-            Deadline(.seconds(5))
-            Retry(backoff: .constant(.seconds(5)))
-        })
-        expect("never expires within the deadline of 5s", Pipeline("p") {
-            Deadline(.seconds(5))
-            Timeout(.seconds(5))
-        })
-        expect("no second attempt fits", Pipeline("p") {
-            Deadline(.seconds(5))
-            Retry(backoff: .constant(.zero))
-            Timeout(.seconds(3))
-        })
-        expect("more than its window holds", Pipeline("p") {
-            CircuitBreaker(CircuitBreakerSettings(failureRate: 0.5, windowCalls: 10, minimumCalls: 20))
-        })
+        expect(
+            "waits up to 30s",
+            Pipeline("p") {
+                Deadline(.seconds(5))
+                RateLimit(1, per: .seconds(1))
+            })
+        expect(
+            "first wait may be 5s",
+            Pipeline("p") {
+                Deadline(.seconds(5))
+                Retry(backoff: .constant(.seconds(5)))
+            })
+        expect(
+            "never expires within the deadline of 5s",
+            Pipeline("p") {
+                Deadline(.seconds(5))
+                Timeout(.seconds(5))
+            })
+        expect(
+            "no second attempt fits",
+            Pipeline("p") {
+                Deadline(.seconds(5))
+                Retry(backoff: .constant(.zero))
+                Timeout(.seconds(3))
+            })
+        expect(
+            "more than its window holds",
+            Pipeline("p") {
+                CircuitBreaker(CircuitBreakerSettings(failureRate: 0.5, windowCalls: 10, minimumCalls: 20))
+            })
     }
 
     @Test("changes settings by name, and keeps what the policies remember")
@@ -122,7 +132,10 @@ struct PipelineInspectionTests {
             (["retry": ["maximumAttempts": "9"], "timeout": ["limit": "soon"]], "timeout.limit"),
             (["retry": ["maximumAttempts": "9"], "timeout": ["size": "1s"]], "timeout.size"),
             (["retry": ["maximumAttempts": "9"], "retri": ["limit": "1s"]], "retri"),
-            (["circuitBreaker": ["openFor": "9m"], "retry": ["maximumAttempts": "9"]], "circuitBreaker.maximumOpenFor"),
+            (
+                ["circuitBreaker": ["openFor": "9m"], "retry": ["maximumAttempts": "9"]],
+                "circuitBreaker.maximumOpenFor"
+            ),
         ] as [([String: [String: String]], String)])
     func allOrNothing(changes: [String: [String: String]], name: String) {
         let pipeline = Pipeline("p") {
@@ -167,7 +180,9 @@ struct PipelineInspectionTests {
             ])
         #expect(log.entries.map(\.offset).last == .seconds(2))
         #expect("\(log)".hasPrefix("0 ms #1 attempt.failed failure; 0 ms #1 retry.scheduled 1.0 seconds; 1000 ms #2"))
-        let long = Pipeline("p", time: self.time) { Retry(maximumAttempts: 100, backoff: .constant(.zero), budget: nil) }
+        let long = Pipeline("p", time: self.time) {
+            Retry(maximumAttempts: 100, backoff: .constant(.zero), budget: nil)
+        }
         let full = await long.explained { _ async throws in throw Flaky() }.log
         #expect(full.entries.count == AttemptLog.capacity)
         #expect(full.dropped == 2 * 99 + 3 - AttemptLog.capacity)

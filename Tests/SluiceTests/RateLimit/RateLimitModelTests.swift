@@ -13,7 +13,7 @@ struct RateLimitModelTests {
         var limit = GCRA(count: 100, per: .seconds(1), burst: burst)
         var level: Int64 = 0
         var now: Int64 = 0
-        for step in 0..<1_000_000 {
+        for step in 0..<500_000 {
             let passed = Int64(dice.roll(20_000_000))
             now += passed
             level = max(0, level - passed)

@@ -124,7 +124,9 @@ struct RateLimitPolicyTests {
         #expect(self.time.alarmCount == 0)
     }
 
-    @Test("cancelling waiters in any order lets no call pass too early and loses no place", arguments: 1...5 as ClosedRange<UInt64>)
+    @Test(
+        "cancelling waiters in any order lets no call pass too early and loses no place",
+        arguments: 1...5 as ClosedRange<UInt64>)
     func cancelledWaiters(seed: UInt64) async {
         var dice = Dice(seed)
         let limit = RateLimit(RateLimitSettings(count: 1, period: .seconds(1), kind: seed % 2 == 0 ? .window : .bucket))
@@ -153,7 +155,8 @@ struct RateLimitPolicyTests {
         #expect(self.time.alarmCount == 0)
     }
 
-    @Test("a failure whose advice names a wait pauses the whole limit, if it is told to obey", arguments: [true, false])
+    @Test(
+        "a failure whose advice names a wait pauses the whole limit, if it is told to obey", arguments: [true, false])
     func hints(obeys: Bool) async {
         let observer = RecordingObserver()
         let limit = RateLimit(RateLimitSettings(count: 100, period: .seconds(1), patience: .zero), obeysHints: obeys)

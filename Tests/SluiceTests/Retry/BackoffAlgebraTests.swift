@@ -38,6 +38,13 @@ struct BackoffAlgebraTests {
         #expect(waits == [.seconds(2), .seconds(3), .seconds(4)])
     }
 
+    @Test("the lower end of an endless wait is still nothing")
+    func endless() {
+        let backoff = Backoff.exponential(from: .seconds(1)).jittered()
+        #expect(backoff.delay(beforeRetry: .max, fraction: 0) == .zero)
+        #expect(backoff.delay(beforeRetry: .max, fraction: 1) == .nanoseconds(Int64.max))
+    }
+
     @Test("decorrelated jitter draws from the first wait up to three times the one before")
     func decorrelated() {
         let backoff = Backoff.constant(.seconds(1)).jittered(.decorrelated).capped(at: .seconds(20))
@@ -126,13 +133,19 @@ struct DurationTextTests {
         }
     }
 
-    @Test("is read as people write it", arguments: zip(["1.5s", "250ms", "2m", "1h", "40us", "0s", "7ns"], [1_500_000, 250_000, 120_000_000, 3_600_000_000, 40, 0, 0] as [Int64]))
+    @Test(
+        "is read as people write it",
+        arguments: zip(
+            ["1.5s", "250ms", "2m", "1h", "40us", "0s", "7ns"],
+            [1_500_000, 250_000, 120_000_000, 3_600_000_000, 40, 0, 0] as [Int64]))
     func reads(text: String, microseconds: Int64) {
         let expected = text == "7ns" ? Duration.nanoseconds(7) : .microseconds(microseconds)
         #expect(DurationText.duration(text) == expected)
     }
 
-    @Test("refuses what is no duration", arguments: ["", "s", "1", "-1s", "1 s", "1.2.3s", "1d", "١s", "9999999999h", "1e3s"])
+    @Test(
+        "refuses what is no duration",
+        arguments: ["", "s", "1", "-1s", "1 s", "1.2.3s", "1d", "١s", "9999999999h", "1e3s"])
     func refuses(text: String) {
         #expect(DurationText.duration(text) == nil)
     }

@@ -116,7 +116,9 @@ struct RetryRulesTests {
         #expect(self.observer.names.contains("attempt.notRepeated") == (isIdempotent != true))
     }
 
-    @Test("an error whose effect is unknown is repeated unless somebody said that this is unsafe", arguments: [nil, false, true])
+    @Test(
+        "an error whose effect is unknown is repeated unless somebody said that this is unsafe",
+        arguments: [nil, false, true])
     func failures(isIdempotent: Bool?) async {
         let pipeline = self.pipeline(Retry(backoff: .constant(.zero), budget: nil), isIdempotent: isIdempotent)
         _ = await pipeline.outcome { _ async throws in

@@ -44,7 +44,7 @@ struct TimerWheelTests {
         var model: [Int: (tick: Int64, token: TimerToken)] = [:]
         var ids: [Int] = []
         var now: Int64 = 0
-        for step in 0..<1_000_000 {
+        for step in 0..<500_000 {
             switch draw(10) {
             case 0..<5:
                 let tick = now + draw([64, 5_000, 300_000, 40_000_000][Int(draw(4))])

@@ -25,7 +25,7 @@ public struct ConcurrencyLimitSettings: PolicySettings {
         case gradient
     }
 
-    /// Calls at once; the most an adaptive limit grows to. At least 1.
+    /// Calls at once, and the most an adaptive limit grows to; at least 1.
     public var maximum: Int
     /// The least an adaptive limit shrinks to; at least 1.
     public var minimum: Int

@@ -19,7 +19,8 @@ public enum DurationText {
             return overflow ? nil : .nanoseconds(nanoseconds)
         }
         guard let number = Double(digits),
-            let nanoseconds = Int64(exactly: (number * Double(unit.nanoseconds)).rounded()) else { return nil }
+            let nanoseconds = Int64(exactly: (number * Double(unit.nanoseconds)).rounded())
+        else { return nil }
         return .nanoseconds(nanoseconds)
     }
 

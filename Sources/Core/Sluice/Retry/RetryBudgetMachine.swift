@@ -60,7 +60,7 @@ public struct RetryBudgetMachine: Sendable {
         }
     }
 
-    /// Begins a new second, if `now` is in one. Readings come in a little out of order; a late one counts for the present second.
+    /// Begins a new second, if `now` is in one; readings come in a little out of order, and a late one counts for the present.
     private mutating func turn(to now: Instant) {
         let second = now.nanoseconds / Self.slotNanoseconds
         guard second > self.current.second else { return }

@@ -33,7 +33,7 @@ final class Suspension<Value: Sendable>: Sendable {
         continuation?.resume(returning: value)
     }
 
-    /// The value, once it is there. Asked for by one task.
+    /// The value, once it is there; asked for by one task.
     func value() async -> Value {
         await withCheckedContinuation { continuation in
             let value = self.state.withLock { state -> Value? in
