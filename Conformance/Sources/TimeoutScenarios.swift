@@ -72,7 +72,7 @@ enum TimeoutScenarios {
         do {
             try await withTimeout(.milliseconds(100), abandoning: orphans) {
                 // Blocks a thread of a lane, and not one of the pool.
-                _ = usleep(500_000)
+                _ = try await offload { usleep(500_000) }
             }
         } catch {
             seen = "\(type(of: error))"

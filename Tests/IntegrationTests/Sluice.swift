@@ -34,6 +34,8 @@ final class Sluice: Sendable {
     private let output: Locked<String>
     private let errors: Locked<String>
     private let exit: Task<Int32, Never>
+    /// Ends once both pipes have: the last of what a process wrote may be read after its end is known.
+    private let drained: Task<Void, Never>
 
     init(_ arguments: [String], in folder: URL, environment: [String: String] = [:]) throws {
         let process = Process()
@@ -42,10 +44,14 @@ final class Sluice: Sendable {
         process.currentDirectoryURL = folder
         process.environment = environment
         (self.output, self.errors) = (Locked(""), Locked(""))
+        let (ends, ended) = AsyncStream<Void>.makeStream()
         for (pipe, text) in [(Pipe(), self.output), (Pipe(), self.errors)] {
             pipe.fileHandleForReading.readabilityHandler = { handle in
                 let data = handle.availableData
-                if data.isEmpty { handle.readabilityHandler = nil }
+                if data.isEmpty {
+                    handle.readabilityHandler = nil
+                    ended.yield()
+                }
                 text.withLock { $0 += String(decoding: data, as: UTF8.self) }
             }
             if text === self.output { process.standardOutput = pipe } else { process.standardError = pipe }
@@ -57,6 +63,7 @@ final class Sluice: Sendable {
             continuation.finish()
         }
         self.exit = Task { await stream.first { _ in true } ?? -1 }
+        self.drained = Task { for await _ in ends.prefix(2) {} }
         self.process = process
         try process.run()
     }
@@ -69,6 +76,7 @@ final class Sluice: Sendable {
     /// Returns when the process has ended.
     func waitForExit() async throws -> Result {
         let status = await self.exit.value
+        await self.drained.value
         return Result(status: status, output: self.output.withLock { $0 }, errors: self.errors.withLock { $0 })
     }
 

@@ -25,6 +25,7 @@ public final class VirtualTime: TimeSource {
         /// Counts movements of time, so that a watch can tell whether there was one.
         var movements = 0
         var isWatched = false
+        var everSet = 0
     }
 
     private let state = Mutex(State())
@@ -54,6 +55,9 @@ public final class VirtualTime: TimeSource {
     /// The present moment.
     public var now: Instant { self.state.withLock { $0.now } }
 
+    /// How many alarms were ever set, so that a test can tell a new one from one before it.
+    public var alarmsEverSet: Int { self.state.withLock { $0.everSet } }
+
     /// How many alarms are set.
     public var alarmCount: Int { self.state.withLock { $0.wheel.count } }
 
@@ -61,6 +65,7 @@ public final class VirtualTime: TimeSource {
     public func schedule(at instant: Instant, _ action: @escaping @Sendable () -> Void) -> TimerToken {
         let (token, ready) = self.state.withLock { state in
             let token = state.wheel.insert(action, at: instant.nanoseconds)
+            state.everSet += 1
             let count = state.wheel.count
             let ready = state.waiters.filter { $0.count <= count }
             state.waiters.removeAll { $0.count <= count }

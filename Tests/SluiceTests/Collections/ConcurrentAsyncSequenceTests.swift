@@ -94,4 +94,26 @@ struct ConcurrentAsyncSequenceTests {
         #expect(load.running == 0)
         #expect(load.begun <= 1)
     }
+
+    @Test("a caller cancelled at any moment waits for nothing, even if the sequence knows nothing of cancellation")
+    func cancelledAnytime() async {
+        for round in 0..<2_000 {
+            let task = Task {
+                try await Stubborn().concurrentForEach(limit: 1 + round % 3) { _ in }
+            }
+            for _ in 0..<round % 7 { await Task.yield() }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+        }
+    }
+}
+
+/// Goes on for ever, cancelled or not.
+private struct Stubborn: AsyncSequence, AsyncIteratorProtocol {
+    func makeAsyncIterator() -> Stubborn { self }
+    mutating func next() async -> Int? {
+        // Or reading and work would keep every thread of the pool to themselves for ever, and nobody could cancel them.
+        await Task.yield()
+        return 0
+    }
 }

@@ -202,14 +202,18 @@ struct ConcurrentSequenceTests {
         try results[2].get()
     }
 
-    @Test("a cancelled caller gets no results, be the work as stubborn as it may")
+    @Test("a cancelled caller gets no results, be the work as stubborn as it may, and nothing more is begun")
     func gatherCancelled() async {
+        let load = Load()
         let task = Task {
-            try await (0..<3).gather(limit: 3) { _ in try? await self.gate.pass() }
+            try await (0..<100).gather(limit: 3) { _ in
+                try await load.count { try? await self.gate.pass() }
+            }
         }
         await self.gate.waitForArrivals(3)
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(load.begun == 3)
     }
 
     @Test("a sequence is read where the caller runs, so it may touch the caller's state")

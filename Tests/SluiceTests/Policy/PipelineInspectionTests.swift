@@ -38,12 +38,12 @@ struct PipelineInspectionTests {
     func bounds() {
         let pipeline = Pipeline("p") {
             Retry(maximumAttempts: 3, backoff: .constant(.seconds(70)))
-            RateLimit(10, per: .seconds(1), patience: .seconds(2))
+            RateLimit(RateLimitSettings(count: 10, period: .seconds(1), patience: .seconds(2), maximumQueued: 7))
             ConcurrencyLimit(ConcurrencyLimitSettings(maximumQueued: 50, patience: .seconds(3)))
             Timeout(.seconds(10))
         }
         #expect(
-            pipeline.bounds == PipelineBounds(latency: .seconds(3 * 15 + 2 * 70), amplification: 3, queued: 50))
+            pipeline.bounds == PipelineBounds(latency: .seconds(3 * 15 + 2 * 70), amplification: 3, queued: 57))
         let bounded = Pipeline("p") {
             Deadline(.seconds(20))
             Retry(maximumAttempts: 3)

@@ -15,7 +15,7 @@ extension AsyncSequence where Self: Sendable, Element: Sendable {
     ///   sequence, unchanged.
     @inlinable
     public func concurrentMap<Value: Sendable>(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ transform: @escaping @Sendable (Element) async throws -> Value
     ) async throws -> [Value] {
         try await self.work(limit, InputOrder(expecting: 0), transform).values()
@@ -28,7 +28,7 @@ extension AsyncSequence where Self: Sendable, Element: Sendable {
     /// - Returns: What `transform` returned, but for nil, in the order of the elements.
     @inlinable
     public func concurrentCompactMap<Value: Sendable>(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ transform: @escaping @Sendable (Element) async throws -> Value?
     ) async throws -> [Value] {
         try await self.concurrentMap(limit: limit, transform).compactMap(\.self)
@@ -41,7 +41,7 @@ extension AsyncSequence where Self: Sendable, Element: Sendable {
     /// - Returns: The elements for which `isIncluded` returned true, in their order.
     @inlinable
     public func concurrentFilter(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ isIncluded: @escaping @Sendable (Element) async throws -> Bool
     ) async throws -> [Element] {
         try await self.concurrentCompactMap(limit: limit) { try await isIncluded($0) ? $0 : nil }
@@ -52,7 +52,7 @@ extension AsyncSequence where Self: Sendable, Element: Sendable {
     /// Fails and is cancelled like ``concurrentMap(limit:_:)``.
     @inlinable
     public func concurrentForEach(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ body: @escaping @Sendable (Element) async throws -> Void
     ) async throws {
         _ = try await self.work(limit, NoResults(), body)
@@ -67,7 +67,7 @@ extension AsyncSequence where Self: Sendable, Element: Sendable {
     /// - Throws: `CancellationError` if the caller was cancelled; the sequence's own error.
     @inlinable
     public func gather<Value: Sendable>(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ work: @escaping @Sendable (Element) async throws -> Value
     ) async throws -> [Result<Value, any Error>] {
         try await self.concurrentMap(limit: limit) { element in
@@ -82,7 +82,7 @@ extension AsyncSequence where Self: Sendable, Element: Sendable {
     /// - Returns: What `work` returned or threw, in the order in which it did, each with its element's index.
     @inlinable
     public func gatherCompletions<Value: Sendable>(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ work: @escaping @Sendable (Element) async throws -> Value
     ) async throws -> [Completion<Value>] {
         try await self.work(limit, CompletionOrder()) { element in

@@ -19,7 +19,7 @@ extension Sequence where Element: Sendable {
     /// - Throws: `CancellationError` if the caller was cancelled; otherwise the first error of `transform`, unchanged.
     @inlinable
     public func concurrentMap<Value: Sendable>(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ transform: @escaping @Sendable (Element) async throws -> Value
     ) async throws -> [Value] {
         try await self.work(limit, InputOrder(expecting: self.underestimatedCount), transform).values()
@@ -32,7 +32,7 @@ extension Sequence where Element: Sendable {
     /// - Returns: What `transform` returned, but for nil, in the order of the elements.
     @inlinable
     public func concurrentCompactMap<Value: Sendable>(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ transform: @escaping @Sendable (Element) async throws -> Value?
     ) async throws -> [Value] {
         try await self.concurrentMap(limit: limit, transform).compactMap(\.self)
@@ -45,7 +45,7 @@ extension Sequence where Element: Sendable {
     /// - Returns: The elements for which `isIncluded` returned true, in their order.
     @inlinable
     public func concurrentFilter(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ isIncluded: @escaping @Sendable (Element) async throws -> Bool
     ) async throws -> [Element] {
         try await self.concurrentCompactMap(limit: limit) { try await isIncluded($0) ? $0 : nil }
@@ -56,7 +56,7 @@ extension Sequence where Element: Sendable {
     /// Fails and is cancelled like ``concurrentMap(limit:_:)``.
     @inlinable
     public func concurrentForEach(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ body: @escaping @Sendable (Element) async throws -> Void
     ) async throws {
         _ = try await self.work(limit, NoResults(), body)
@@ -71,7 +71,7 @@ extension Sequence where Element: Sendable {
     /// - Throws: `CancellationError`, and nothing else, if the caller was cancelled.
     @inlinable
     public func gather<Value: Sendable>(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ work: @escaping @Sendable (Element) async throws -> Value
     ) async throws -> [Result<Value, any Error>] {
         try await self.concurrentMap(limit: limit) { element in
@@ -86,7 +86,7 @@ extension Sequence where Element: Sendable {
     /// - Returns: What `work` returned or threw, in the order in which it did, each with its element's index.
     @inlinable
     public func gatherCompletions<Value: Sendable>(
-        limit: Int = ConcurrencyDefaults.maximumConcurrency,
+        limit: Int = Defaults.maximumConcurrent,
         _ work: @escaping @Sendable (Element) async throws -> Value
     ) async throws -> [Completion<Value>] {
         try await self.work(limit, CompletionOrder()) { element in

@@ -96,7 +96,9 @@ public struct Pipeline<Layers: Policy>: Sendable {
         _ context: OperationContext,
         _ operation: (OperationContext) async throws(Failure) -> Value
     ) async -> Outcome<Value, Failure> {
-        await OperationContext.$current.withValue(context) { () async -> Outcome<Value, Failure> in
+        let note = StallMonitor.isActive ? StallMonitor.noteBegin(context) : nil
+        defer { if let note { StallMonitor.noteEnd(note) } }
+        return await OperationContext.$current.withValue(context) { () async -> Outcome<Value, Failure> in
             do throws(Failure) {
                 return .success(try await operation(context))
             } catch {
