@@ -8,7 +8,7 @@ enum HedgeScenarios {
         let random = Randomness(seed: 3)
         let requests = Locked(0)
         let pipeline = Pipeline("p", isIdempotent: true, time: time) {
-            Hedge(Hedge.Settings(percentile: 0.94, delay: .milliseconds(20)))
+            Hedge(Hedge.Settings(delay: .milliseconds(20)))
         }
         let latencies = try await time.runUntilIdle {
             var latencies: [Double] = []

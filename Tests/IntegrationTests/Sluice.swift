@@ -31,11 +31,10 @@ final class Sluice: Sendable {
     }
 
     private let process: Process
-    private let output: Locked<String>
-    private let errors: Locked<String>
+    // Files and not pipes: what a process wrote is all there when it has ended, whoever else inherited a pipe's end.
+    private let outputFile: URL
+    private let errorFile: URL
     private let exit: Task<Int32, Never>
-    /// Ends once both pipes have: the last of what a process wrote may be read after its end is known.
-    private let drained: Task<Void, Never>
 
     init(_ arguments: [String], in folder: URL, environment: [String: String] = [:]) throws {
         let process = Process()
@@ -43,19 +42,12 @@ final class Sluice: Sendable {
         process.arguments = arguments
         process.currentDirectoryURL = folder
         process.environment = environment
-        (self.output, self.errors) = (Locked(""), Locked(""))
-        let (ends, ended) = AsyncStream<Void>.makeStream()
-        for (pipe, text) in [(Pipe(), self.output), (Pipe(), self.errors)] {
-            pipe.fileHandleForReading.readabilityHandler = { handle in
-                let data = handle.availableData
-                if data.isEmpty {
-                    handle.readabilityHandler = nil
-                    ended.yield()
-                }
-                text.withLock { $0 += String(decoding: data, as: UTF8.self) }
-            }
-            if text === self.output { process.standardOutput = pipe } else { process.standardError = pipe }
-        }
+        let files = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-\(UUID().uuidString)")
+        self.outputFile = files.appendingPathExtension("out")
+        self.errorFile = files.appendingPathExtension("err")
+        for file in [self.outputFile, self.errorFile] { try Data().write(to: file) }
+        process.standardOutput = try FileHandle(forWritingTo: self.outputFile)
+        process.standardError = try FileHandle(forWritingTo: self.errorFile)
         let (stream, continuation) = AsyncStream<Int32>.makeStream()
         process.terminationHandler = { process in
             continuation.yield(
@@ -63,10 +55,16 @@ final class Sluice: Sendable {
             continuation.finish()
         }
         self.exit = Task { await stream.first { _ in true } ?? -1 }
-        self.drained = Task { for await _ in ends.prefix(2) {} }
         self.process = process
         try process.run()
     }
+
+    deinit {
+        for file in [self.outputFile, self.errorFile] { try? FileManager.default.removeItem(at: file) }
+    }
+
+    private var output: String { (try? String(contentsOf: self.outputFile, encoding: .utf8)) ?? "" }
+    private var errors: String { (try? String(contentsOf: self.errorFile, encoding: .utf8)) ?? "" }
 
     /// Sends a signal.
     func signal(_ number: Int32) {
@@ -76,26 +74,25 @@ final class Sluice: Sendable {
     /// Returns when the process has ended.
     func waitForExit() async throws -> Result {
         let status = await self.exit.value
-        await self.drained.value
-        return Result(status: status, output: self.output.withLock { $0 }, errors: self.errors.withLock { $0 })
+        return Result(status: status, output: self.output, errors: self.errors)
     }
 
     /// The address it serves on, as soon as it says so.
     func waitForAddress() async throws -> String {
         while true {
-            let output = self.output.withLock { $0 }
+            let output = self.output
             if let range = output.range(of: #"http://127\.0\.0\.1:\d+"#, options: .regularExpression) {
                 return String(output[range])
             }
-            if !self.process.isRunning { throw Failure(errors: self.errors.withLock { $0 }) }
+            if !self.process.isRunning { throw Failure(errors: self.errors) }
             await Task.yield()
         }
     }
 
     /// Returns once the process has logged this.
     func waitForLog(_ text: String) async throws {
-        while !self.errors.withLock({ $0.contains(text) }) {
-            if !self.process.isRunning { throw Failure(errors: self.errors.withLock { $0 }) }
+        while !self.errors.contains(text) {
+            if !self.process.isRunning { throw Failure(errors: self.errors) }
             await Task.yield()
         }
     }

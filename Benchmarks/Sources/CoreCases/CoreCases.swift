@@ -12,8 +12,8 @@ func suspending() async throws -> Int {
     return 1
 }
 
-/// Counts events and does nothing else: what telemetry costs before anybody formats anything.
-final class CountingObserver: PolicyObserver {
+/// Hears every event and does nothing: what it costs that somebody listens.
+final class IdleObserver: PolicyObserver {
     func record(_ event: PolicyEvent, in context: OperationContext) {}
 }
 
@@ -46,7 +46,7 @@ public enum CoreCases {
         let concurrency = Pipeline("concurrency") { ConcurrencyLimit(100) }
         let timeout = Pipeline("timeout") { Timeout(.seconds(30)) }
         let five = Self.five(observer: nil)
-        let observed = Self.five(observer: CountingObserver())
+        let observed = Self.five(observer: IdleObserver())
         let seven = Pipeline("seven") {
             Fallback { _ in 0 }
             Retry()

@@ -84,6 +84,10 @@ public struct Server: Sendable {
         let bodyLimit = Duration.seconds(try settings.value(ServerSettings.bodyTimeout))
         let bodyTimeout = Pipeline("http.body", time: time) { Deadline(bodyLimit) }
         let cacheBytes = try settings.value(ServerSettings.cacheBytes)
+        var lanes = ThreadLane.Sizes(blocking: try settings.value(ServerSettings.blockingThreads))
+        let cores = try settings.value(ServerSettings.cpuThreads)
+        if cores > 0 { lanes.cpu = cores }
+        ThreadLane.configureShared(lanes)
         let paths = backends.reduce(into: Set<String>()) { $0.formUnion($1.cachedPaths) }
         self.responder = OperationResponder(
             inner: router.buildResponder(),

@@ -116,12 +116,10 @@ public final class VirtualTime: TimeSource {
     /// Moves time on, and rings every alarm on the way at its own moment.
     public func advance(by duration: Duration) {
         let target = self.now.advanced(by: duration)
-        while self.ringNext(until: target) {}
-        self.state.withLock { state in
-            state.movements += 1
-            state.now = target
-            _ = state.wheel.advance(to: target.nanoseconds)
-        }
+        repeat {
+            while self.ringNext(until: target) {}
+            // What was set on the way, between the last look and this one, rings too.
+        } while !self.arrive(at: target)
     }
 
     /// Moves time on to the next alarm and rings it.
@@ -129,6 +127,16 @@ public final class VirtualTime: TimeSource {
     /// - Returns: False if no alarm is set.
     @discardableResult
     public func advanceToNextAlarm() -> Bool { self.ringNext(until: .distantFuture) }
+
+    /// Stands at `target`, unless an alarm is due by then.
+    private func arrive(at target: Instant) -> Bool {
+        self.state.withLock { state in
+            if let next = state.wheel.nextTick, next <= target.nanoseconds { return false }
+            state.movements += 1
+            state.now = max(state.now, target)
+            return true
+        }
+    }
 
     /// Rings what is due first, if that is not after `limit`.
     package func ringNext(until limit: Instant) -> Bool {

@@ -39,6 +39,8 @@ struct CacheMachine<Key: Hashable, Value> {
     private var waiting: [Waiter: Key] = [:]
     /// Who waits for loads of keys that were removed since.
     private var detached: [Flight: [Waiter]] = [:]
+    /// Which of those loads are refreshes: they go on, and so count on.
+    private var detachedRefreshes: Set<Flight> = []
     private var refreshes = 0
     private var nextNumber: UInt64 = 0
     var settings: CacheSettings
@@ -100,13 +102,14 @@ struct CacheMachine<Key: Hashable, Value> {
     /// Who loads leaves, for reasons of its own: the one that waits longest loads instead.
     mutating func abandon(_ key: Key, _ flight: Flight) -> (waiter: Waiter, flight: Flight)? {
         guard var load = self.loads[key], load.flight == flight else { return nil }
+        load.waiters.removeAll { self.waiting[$0] == nil }
         guard !load.waiters.isEmpty else {
             _ = self.end(key, flight)
             return nil
         }
+        if load.isRefresh { self.refreshes -= 1 }
         let heir = load.waiters.removeFirst()
         self.waiting[heir] = nil
-        if load.isRefresh { self.refreshes -= 1 }
         self.nextNumber += 1
         self.loads[key] = Load(flight: self.nextNumber, isRefresh: false, waiters: load.waiters)
         return (heir, self.nextNumber)
@@ -116,33 +119,28 @@ struct CacheMachine<Key: Hashable, Value> {
     ///
     /// - Returns: False if its wait had ended already.
     mutating func giveUp(_ waiter: Waiter) -> Bool {
-        guard let key = self.waiting.removeValue(forKey: waiter) else { return false }
-        self.loads[key]?.waiters.removeAll { $0 == waiter }
-        return true
+        self.waiting.removeValue(forKey: waiter) != nil
     }
 
     /// Forgets a key; who waits for its load gets that load's value, and nobody else does.
     ///
     /// - Returns: The value, to be released outside the lock.
     mutating func remove(_ key: Key) -> Entry? {
-        if let load = self.loads.removeValue(forKey: key) {
-            if load.isRefresh { self.refreshes -= 1 }
-            self.detached[load.flight] = load.waiters
-        }
+        if let load = self.loads.removeValue(forKey: key) { self.detach(load) }
         return self.entries.remove(key)
     }
 
     /// Forgets every key.
     mutating func removeAll() -> RecencyList<Key, Entry> {
-        for (_, load) in self.loads { self.detached[load.flight] = load.waiters }
+        for load in self.loads.values { self.detach(load) }
         self.loads = [:]
-        self.refreshes = 0
         defer { self.entries = RecencyList() }
         return self.entries
     }
 
     /// Takes out those who wait for the load of a key that was removed since.
     mutating func endDetached(_ flight: Flight) -> [Waiter] {
+        if self.detachedRefreshes.remove(flight) != nil { self.refreshes -= 1 }
         let waiters = (self.detached.removeValue(forKey: flight) ?? []).filter { self.waiting[$0] != nil }
         for waiter in waiters { self.waiting[waiter] = nil }
         return waiters
@@ -167,13 +165,27 @@ struct CacheMachine<Key: Hashable, Value> {
         self.nextNumber += 1
         self.waiting[self.nextNumber] = key
         self.loads[key]?.waiters.append(self.nextNumber)
+        self.compact(key)
         return .wait(self.nextNumber)
     }
 
+    /// Drops those who gave up once they are the larger part; leaving one by one would take the whole line each time.
+    private mutating func compact(_ key: Key) {
+        guard let count = self.loads[key]?.waiters.count, count > 64, count > 2 * self.waiting.count else { return }
+        let waiting = self.waiting
+        self.loads[key]?.waiters.removeAll { waiting[$0] == nil }
+    }
+
+    private mutating func detach(_ load: Load) {
+        self.detached[load.flight] = load.waiters
+        if load.isRefresh { self.detachedRefreshes.insert(load.flight) }
+    }
+
     private mutating func end(_ key: Key, _ flight: Flight) -> Load? {
-        guard let load = self.loads[key], load.flight == flight else { return nil }
+        guard var load = self.loads[key], load.flight == flight else { return nil }
         self.loads[key] = nil
         if load.isRefresh { self.refreshes -= 1 }
+        load.waiters.removeAll { self.waiting[$0] == nil }
         for waiter in load.waiters { self.waiting[waiter] = nil }
         return load
     }

@@ -10,7 +10,8 @@ extension CircuitBreaker {
     ///
     /// - Throws: ``RejectionError`` if the breaker is open.
     public func permit(in context: OperationContext? = nil) throws(RejectionError) -> Permit {
-        let context = context ?? OperationContext.current ?? OperationContext(name: Self.policyName)
+        var context = context ?? OperationContext.current ?? OperationContext(name: Self.policyName)
+        context.attemptStart = context.time.now
         switch self.admit(context) {
         case .run(let ticket): return Permit(breaker: self, ticket: ticket, context: context)
         case .reject(let retryAfter): throw self.rejection(retryAfter, context)

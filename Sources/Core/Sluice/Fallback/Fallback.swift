@@ -45,6 +45,8 @@ public struct Fallback<Substitute: Sendable>: Policy, FallbackLayer {
     func answer<Value, Failure: Error>(
         _ error: any Error, _ outcome: Outcome<Value, Failure>, _ context: OperationContext
     ) async -> Outcome<Value, Failure> {
+        // Nobody is there any more to be answered.
+        guard !Task.isCancelled else { return .cancelled }
         guard self.handles(error) else { return outcome }
         guard Substitute.self is Value.Type else {
             context.record(PolicyEvent(.fallbackMismatched, policy: "fallback", outcome: outcome.label))

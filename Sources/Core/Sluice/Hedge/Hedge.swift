@@ -53,7 +53,9 @@ public final class Hedge: TunablePolicy {
     public static let policyName = "hedge"
 
     private let state: Mutex<State>
-    private let budget: RetryBudget?
+    let budget: RetryBudget?
+    /// Whether a retry around it pays each call into the same budget already.
+    let isPaidByRetry = Atomic(false)
     private let advice: @Sendable (any Error) -> RetryAdvice
 
     /// Creates a hedge.
@@ -110,7 +112,7 @@ public final class Hedge: TunablePolicy {
         _ context: OperationContext, isolation: isolated (any Actor)?,
         _ next: nonisolated(nonsending) (OperationContext) async -> Outcome<Value, Failure>
     ) async -> Outcome<Value, Failure> {
-        self.budget?.recordCall(at: context.attemptStart)
+        if !self.isPaidByRetry.load(ordering: .relaxed) { self.budget?.recordCall(at: context.attemptStart) }
         return await withoutActuallyEscaping(next) { next in
             let race = HedgeRace(context, on: isolation ?? HedgeIsolation(), next)
             return await withTaskCancellationHandler {
@@ -133,16 +135,19 @@ public final class Hedge: TunablePolicy {
             let event = await race.next(alarm: alarm)
             if case .ended(let attempt, let outcome, let duration) = event {
                 if attempt == 0 { primary = outcome }
-                if attempt == 0, case .success = outcome { self.record(duration) }
-                if self.isDecisive(outcome) {
-                    if attempt > 0 {
-                        context.record(PolicyEvent(.hedgeWon, policy: Self.policyName, outcome: outcome.label))
-                        // The first attempt would have taken at least this long.
-                        if primary == nil { self.record(context.attemptStart.duration(to: context.time.now)) }
+                if case .success = outcome {
+                    if attempt == 0 {
+                        self.record(duration)
+                    } else {
+                        self.recordWin(context, isFirstOut: primary != nil)
                     }
+                }
+                if self.isDecisive(outcome) {
                     await race.stopAll()
                     return outcome
                 }
+                // What a policy inside turned away it would turn away again.
+                if case .rejected = outcome { started = settings.maximumHedges + 1 }
             }
             // Nothing is begun for a caller that has left.
             if !Task.isCancelled, started <= settings.maximumHedges {
@@ -155,8 +160,17 @@ public final class Hedge: TunablePolicy {
                     started = settings.maximumHedges + 1
                 }
             }
-            if race.running == 0, let primary { return Task.isCancelled ? .cancelled : primary }
+            if race.running == 0, let primary {
+                await race.stopAll()
+                return Task.isCancelled ? .cancelled : primary
+            }
         }
+    }
+
+    private func recordWin(_ context: OperationContext, isFirstOut: Bool) {
+        context.record(PolicyEvent(.hedgeWon, policy: Self.policyName))
+        // The first attempt would have taken at least this long.
+        if !isFirstOut { self.record(context.attemptStart.duration(to: context.time.now)) }
     }
 
     /// Whether an outcome ends the call: a success, a cancellation, or a failure that advises against another attempt.

@@ -12,8 +12,8 @@ actor HedgeIsolation {}
 final class HedgeRace<Value, Failure: Error>: @unchecked Sendable {
     /// Something that the call waits for.
     enum Event {
-        /// It is time for another attempt.
-        case alarm
+        /// It is time for another attempt; the number says which alarm it was.
+        case alarm(Int)
         /// An attempt ended, so long after it was started.
         case ended(attempt: Int, Outcome<Value, Failure>, Duration)
     }
@@ -24,11 +24,15 @@ final class HedgeRace<Value, Failure: Error>: @unchecked Sendable {
         var tasks: [Task<Void, Never>] = []
         var running = 0
         var isCancelled = false
+        /// The alarm that is set; the ones before it are late news.
+        var alarm = 0
+        /// The layers inside, until every attempt has ended: the closure must not be held by then, and an alarm that is about
+        /// to ring still holds the race.
+        var next: ((OperationContext) async -> Outcome<Value, Failure>)?
     }
 
     private let context: OperationContext
     private let isolation: any Actor
-    private let nextLayer: (OperationContext) async -> Outcome<Value, Failure>
     private let state = Mutex(Unchecked(State()))
 
     init(
@@ -37,7 +41,7 @@ final class HedgeRace<Value, Failure: Error>: @unchecked Sendable {
     ) {
         self.context = context
         self.isolation = isolation
-        self.nextLayer = next
+        self.state.withLock { $0.value.next = next }
     }
 
     /// How many attempts have not ended, or ended unnoticed.
@@ -59,13 +63,23 @@ final class HedgeRace<Value, Failure: Error>: @unchecked Sendable {
     }
 
     private func run(_ attempt: Int, _ context: OperationContext, isolation: isolated any Actor) async {
-        let outcome = await self.nextLayer(context)
+        let outcome = await self.outcome(context, isolation: isolation)
         self.post(.ended(attempt: attempt, outcome, context.attemptStart.duration(to: context.time.now)))
+    }
+
+    /// A function of its own, so that its hold on the closure ends before anybody learns that the attempt has.
+    private func outcome(_ context: OperationContext, isolation: isolated any Actor) async -> Outcome<Value, Failure> {
+        guard let next = self.state.withLock({ Unchecked($0.value.next) }).value else { return .cancelled }
+        return await next(context)
     }
 
     /// The next event; an alarm if `instant` comes first.
     func next(alarm instant: Instant?) async -> Event {
-        let alarm = instant.map { instant in self.context.time.schedule(at: instant) { self.post(.alarm) } }
+        let number = self.state.withLock { state in
+            state.value.alarm += 1
+            return state.value.alarm
+        }
+        let alarm = instant.map { instant in self.context.time.schedule(at: instant) { self.post(.alarm(number)) } }
         let event = await withCheckedContinuation { (continuation: CheckedContinuation<Event, Never>) in
             let event = self.state.withLock { state -> Unchecked<Event>? in
                 if !state.value.events.isEmpty { return Unchecked(state.value.events.removeFirst()) }
@@ -76,11 +90,9 @@ final class HedgeRace<Value, Failure: Error>: @unchecked Sendable {
         }
         if let alarm { self.context.time.cancel(alarm) }
         self.state.withLock { state in
-            // An alarm that rang while an attempt ended is late news.
-            if case .ended = event {
-                state.value.running -= 1
-                state.value.events.removeAll { if case .alarm = $0 { true } else { false } }
-            }
+            state.value.alarm += 1
+            if case .ended = event { state.value.running -= 1 }
+            state.value.events.removeAll { if case .alarm = $0 { true } else { false } }
         }
         return event
     }
@@ -88,6 +100,7 @@ final class HedgeRace<Value, Failure: Error>: @unchecked Sendable {
     private func post(_ event: Event) {
         let event = Unchecked(event)
         let continuation = self.state.withLock { state -> CheckedContinuation<Event, Never>? in
+            if case .alarm(let number) = event.value, number != state.value.alarm { return nil }
             guard let suspension = state.value.suspension else {
                 state.value.events.append(event.value)
                 return nil
@@ -111,5 +124,6 @@ final class HedgeRace<Value, Failure: Error>: @unchecked Sendable {
     func stopAll() async {
         self.cancelAll()
         for task in self.state.withLock({ $0.value.tasks }) { await task.value }
+        self.state.withLock { $0.value.next = nil }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Synchronization
 
 /// Runs operations under policies, the first written outermost.
 ///
@@ -46,6 +47,11 @@ public struct Pipeline<Layers: Policy>: Sendable {
         self.kind = OperationContext.Kind(name: name, time: time, observer: observer)
         self.nest = nest
         self.isIdempotent = isIdempotent
+        for case let retry as Retry in nest.layers {
+            for case let hedge as Hedge in nest.layers where hedge.budget === retry.budget {
+                hedge.isPaidByRetry.store(true, ordering: .relaxed)
+            }
+        }
         let mistakes = PipelineOrder.mistakes(in: nest.layers)
         precondition(mistakes.isEmpty, "pipeline \(name): " + mistakes.joined(separator: "; "))
     }

@@ -88,7 +88,10 @@ public final class RateLimit: TunablePolicy {
         _ context: OperationContext,
         _ next: (OperationContext) async -> Outcome<Value, Failure>
     ) async -> Outcome<Value, Failure> {
-        guard self.enter(context) else { return await self.executeLater(context, isolation: #isolation, next) }
+        let cost = self.weight(of: context)
+        guard self.enter(context, cost) else {
+            return await self.executeLater(context, cost, isolation: #isolation, next)
+        }
         let outcome = await next(context)
         if self.obeysHints, case .failure(let error) = outcome { self.obey(error, context) }
         return outcome
@@ -97,10 +100,10 @@ public final class RateLimit: TunablePolicy {
     // Takes the isolation as a parameter, so that the way back to it is in this branch and not in everybody's.
     @usableFromInline
     func executeLater<Value, Failure: Error>(
-        _ context: OperationContext, isolation: isolated (any Actor)?,
+        _ context: OperationContext, _ cost: Int, isolation: isolated (any Actor)?,
         _ next: nonisolated(nonsending) (OperationContext) async -> Outcome<Value, Failure>
     ) async -> Outcome<Value, Failure> {
-        switch await self.turn(self.cost?(context) ?? 1, context) {
+        switch await self.turn(cost, context) {
         case .run: break
         case .cancelled: return .cancelled
         case .rejected(let error): return .rejected(error)
@@ -114,9 +117,15 @@ public final class RateLimit: TunablePolicy {
 
     /// Takes a place if one is free and nobody waits.
     @usableFromInline
-    func enter(_ context: OperationContext) -> Bool {
-        let cost = self.cost?(context) ?? 1
-        return self.state.withLock { $0.machine.enter(at: context.attemptStart, cost: cost) }
+    func enter(_ context: OperationContext, _ cost: Int) -> Bool {
+        self.state.withLock { $0.machine.enter(at: context.attemptStart, cost: cost) }
+    }
+
+    /// What a call takes; a weight that makes no sense takes one, and is no reason to stop a server.
+    @usableFromInline
+    func weight(of context: OperationContext) -> Int {
+        guard let cost = self.cost else { return 1 }
+        return max(1, cost(context))
     }
 
     enum Turn {
@@ -130,7 +139,8 @@ public final class RateLimit: TunablePolicy {
         let time = context.time
         let now = time.now
         // A turn that comes with the deadline comes too late.
-        let remaining = Duration.nanoseconds(context.deadline.nanoseconds.subtractingSaturated(now.nanoseconds) - 1)
+        let remaining = Duration.nanoseconds(
+            context.deadline.nanoseconds.subtractingSaturated(now.nanoseconds).subtractingSaturated(1))
         let patience = self.settings.patience
         let (answer, call) = self.state.withLock { state -> (RateLimitMachine.Answer, QueuedCall?) in
             let answer = state.machine.ask(context.priority, at: now, cost: cost, patience: min(patience, remaining))

@@ -77,7 +77,8 @@ public struct RateLimitMachine: Sendable {
     /// - Returns: Whose turn it is, and when to wake next.
     public mutating func wake(at now: Instant) -> (admitted: [Ticket], next: Instant?) {
         var admitted: [Ticket] = []
-        while let first = self.queue.first(), self.takesNow(first.cost, at: now) {
+        // One that has become too heavy for the limit takes all of it, or nobody behind it would ever run.
+        while let first = self.queue.first(), self.takesNow(min(first.cost, self.largestCost), at: now) {
             _ = self.queue.remove(first.ticket)
             self.forget(first.ticket)
             admitted.append(first.ticket)
@@ -154,7 +155,7 @@ public struct RateLimitMachine: Sendable {
     /// When the first in the queue can have its places.
     public mutating func nextWake(at now: Instant) -> Instant? {
         guard let first = self.queue.first() else { return nil }
-        return now.advanced(byNanoseconds: self.wait(for: first.cost, behind: 0, at: now))
+        return now.advanced(byNanoseconds: self.wait(for: min(first.cost, self.largestCost), behind: 0, at: now))
     }
 
     private mutating func forget(_ ticket: Ticket) {

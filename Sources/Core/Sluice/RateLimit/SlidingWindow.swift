@@ -22,6 +22,17 @@ public struct SlidingWindow: Sendable, Hashable {
         self.starts = Array(repeating: .min, count: count)
     }
 
+    /// Takes places for a call if they come free together within `patience`.
+    ///
+    /// - Parameters:
+    ///   - now: The present moment.
+    ///   - cost: How many places; in `1...count`.
+    ///   - patience: How long the wait may be.
+    public mutating func take(at now: Instant, cost: Int = 1, patience: Duration) -> RateDecision {
+        precondition((1...self.count).contains(cost), "cost must be 1 to \(self.count) (is \(cost))")
+        return self.take(at: now, cost: cost, patienceNanoseconds: patience.clampedNanoseconds)
+    }
+
     /// Takes `cost` places, at most `count`, if they come free together within `patience`.
     mutating func take(at now: Instant, cost: Int, patienceNanoseconds: Int64) -> RateDecision {
         let start = max(now.nanoseconds, self.free(cost), self.pausedUntil)
@@ -47,7 +58,7 @@ public struct SlidingWindow: Sendable, Hashable {
     }
 
     /// Gives back `cost` places taken for `start` and not used.
-    mutating func giveBack(cost: Int, startingAt start: Instant) {
+    public mutating func giveBack(cost: Int = 1, startingAt start: Instant) {
         for _ in 0..<cost {
             guard let index = (0..<self.count).last(where: { self.starts[self.place($0)] == start.nanoseconds }) else {
                 return
@@ -77,7 +88,7 @@ public struct SlidingWindow: Sendable, Hashable {
     }
 
     /// Lets no call pass before `instant`.
-    mutating func pause(until instant: Instant) {
+    public mutating func pause(until instant: Instant) {
         self.pausedUntil = max(self.pausedUntil, instant.nanoseconds)
     }
 

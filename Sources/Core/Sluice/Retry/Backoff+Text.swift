@@ -11,7 +11,7 @@ extension Backoff: LosslessStringConvertible {
     ///   `then(BACKOFF, COUNT, BACKOFF)`, `min(BACKOFF, BACKOFF)`, `max(BACKOFF, BACKOFF)` or `limited(BACKOFF, COUNT)`.
     public init?(_ text: String) {
         // Bounded, since the reader calls itself for what is nested.
-        guard text.utf8.count <= 1_000 else { return nil }
+        guard text.utf8.count <= 10_000 else { return nil }
         var reader = BackoffReader(text)
         guard let node = reader.node(), reader.isAtEnd else { return nil }
         self.init(node: node)

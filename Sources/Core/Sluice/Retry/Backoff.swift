@@ -24,7 +24,7 @@ public struct Backoff: Sendable, Hashable {
         case full
         /// From half the wait up to the whole.
         case equal
-        /// From the first wait up to three times the wait before; the growth of what it is applied to is not used.
+        /// From the first wait up to three times the wait before; of what it is applied to the growth is not used, but the cap.
         case decorrelated
     }
 
@@ -146,7 +146,8 @@ public struct Backoff: Sendable, Hashable {
         case .equal: return finite / 2 + finite / 2 * draw.fraction
         case .decorrelated:
             let base = self.wait(inner, 1, draw) ?? 0
-            let highest = Swift.max(base, 3 * Swift.max(draw.previous, base))
+            var highest = Swift.max(base, 3 * Swift.max(draw.previous, base))
+            if case .capped(_, let maximum) = inner { highest = Swift.min(highest, Swift.max(base, Double(maximum))) }
             return base + (highest - base) * draw.fraction
         }
     }

@@ -96,10 +96,12 @@ struct LaneMachine<Job> {
 
     /// The thread asked for could not be started.
     ///
-    /// - Returns: The job it was for if there is no other thread to take it.
-    mutating func noThread(for ticket: Ticket) -> Job? {
+    /// - Returns: Every job that waits, if there is no other thread to take them.
+    mutating func noThread() -> [Job] {
         self.threadCount -= 1
-        return self.threadCount == 0 ? self.leave(ticket) : nil
+        guard self.threadCount == 0 else { return [] }
+        defer { self.jobs = [:] }
+        return self.jobs.sorted { $0.key < $1.key }.map(\.value)
     }
 
     /// Takes no job any more.

@@ -34,17 +34,25 @@ final class LaneThreads: Sendable {
             self.wakeUp.signal()
             return (ticket, false)
         case .startThread(let ticket):
-            let isStarted = DedicatedThread.start { self.serve() } == 0
-            guard !isStarted, let job = self.state.withLock({ $0.machine.noThread(for: ticket) }) else {
-                return (ticket, false)
-            }
-            job.turnAway(RejectionError(policy: self.name, reason: .queueFull))
-            return (ticket, false)
+            if DedicatedThread.start({ self.serve() }) != 0 { self.noThread() }
+            return (ticket, true)
         case .full:
             throw RejectionError(policy: self.name, reason: .queueFull)
         case .closed:
             throw RejectionError(policy: self.name, reason: .closed)
         }
+    }
+
+    /// The system has no thread to give: what no other thread will take is turned away.
+    private func noThread() {
+        let (jobs, closers) = self.state.withLock { state in
+            let jobs = state.machine.noThread()
+            guard state.machine.isOver else { return (jobs, [CheckedContinuation<Void, Never>]()) }
+            defer { state.closers = [] }
+            return (jobs, state.closers)
+        }
+        for job in jobs { job.turnAway(RejectionError(policy: self.name, reason: .queueFull)) }
+        for closer in closers { closer.resume() }
     }
 
     /// Takes a job back, unless a thread has taken it.

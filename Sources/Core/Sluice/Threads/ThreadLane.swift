@@ -20,14 +20,47 @@ import Synchronization
 /// A thread cannot be stopped, so a caller who is cancelled while its work runs waits for it to end. Long work should look at
 /// its ``Cancellation`` now and then.
 public final class ThreadLane: Sendable {
-    /// For work that waits, on 64 threads at most: files, name look-ups, libraries that block.
+    /// For work that waits: files, name look-ups, libraries that block. Shared by the whole process; do not close it.
+    public static let blocking = ThreadLane("blocking", threads: sharedSizes.withLock { $0.use().blocking })
+    /// For work that computes: hashing, compressing, parsing. Shared by the whole process; do not close it.
+    public static let cpu = ThreadLane("cpu", threads: sharedSizes.withLock { $0.use().cpu })
+
+    /// How many threads the shared lanes have at most.
+    public struct Sizes: Sendable, Hashable {
+        /// Of ``ThreadLane/blocking``; at least 1.
+        public var blocking: Int
+        /// Of ``ThreadLane/cpu``; at least 1.
+        public var cpu: Int
+        fileprivate var isInUse = false
+
+        /// States sizes; by default 64 threads that may block, and one that computes for each processor core.
+        public init(blocking: Int = 64, cpu: Int? = nil) {
+            let cpu = cpu ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+            precondition(blocking >= 1, "blocking must be at least 1 (is \(blocking))")
+            precondition(cpu >= 1, "cpu must be at least 1 (is \(cpu))")
+            self.blocking = blocking
+            self.cpu = cpu
+        }
+
+        fileprivate mutating func use() -> Sizes {
+            self.isInUse = true
+            return self
+        }
+    }
+
+    private static let sharedSizes = Mutex(Sizes())
+
+    /// Sizes the shared lanes, at the start of a program.
     ///
-    /// Shared by the whole process; do not close it. Make a lane of your own for another size.
-    public static let blocking = ThreadLane("blocking", threads: 64)
-    /// For work that computes, on as many threads as there are processor cores: hashing, compressing, parsing.
-    ///
-    /// Shared by the whole process; do not close it. Make a lane of your own for another size.
-    public static let cpu = ThreadLane("cpu", threads: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+    /// - Returns: False if one of them is in use already; then nothing has changed.
+    @discardableResult
+    public static func configureShared(_ sizes: Sizes) -> Bool {
+        self.sharedSizes.withLock { current in
+            guard !current.isInUse else { return false }
+            current = sizes
+            return true
+        }
+    }
 
     /// Tells running work whether its caller still wants it.
     public final class Cancellation: Sendable {

@@ -9,17 +9,27 @@ public import Synchronization
 final class LimitedRun<Value, Failure: Error>: @unchecked Sendable {
     /// 0 while the work runs, 1 once it has ended, 2 once the limit has come before that.
     @usableFromInline let state = Atomic<UInt8>(0)
+    /// The thread that the work was started on.
+    @usableFromInline let thread: UInt
+    /// Whether the work ended on that thread. Written there alone, and read there, once, right after the start: by then it says
+    /// that the work never left the thread, and what is written later nobody reads.
+    @usableFromInline var hasEndedInPlace = false
     @usableFromInline var outcome: Outcome<Value, Failure>?
 
-    @inlinable
-    init() {}
+    @usableFromInline
+    init() {
+        self.thread = DedicatedThread.currentIdentity
+    }
 
     /// The work has ended.
     @inlinable
     func finish(_ outcome: consuming Outcome<Value, Failure>) {
         self.outcome = consume outcome
+        if self.isOnStartingThread { self.hasEndedInPlace = true }
         _ = self.state.compareExchange(expected: 0, desired: 1, ordering: .acquiringAndReleasing)
     }
+
+    @usableFromInline var isOnStartingThread: Bool { DedicatedThread.currentIdentity == self.thread }
 
     /// The limit has come.
     ///
@@ -28,10 +38,6 @@ final class LimitedRun<Value, Failure: Error>: @unchecked Sendable {
     func expire() -> Bool {
         self.state.compareExchange(expected: 0, desired: 2, ordering: .acquiringAndReleasing).exchanged
     }
-
-    /// Whether the work ended before anything else happened.
-    @inlinable
-    var hasFinished: Bool { self.state.load(ordering: .acquiring) == 1 }
 
     /// Whether the limit came first.
     @inlinable
@@ -89,8 +95,9 @@ extension OperationContext {
                 _ = isolation
                 run.finish(await next.value(self))
             }
-            // Ended before it first suspended: the work, and so the closure, is done.
-            if run.hasFinished { return run.outcome }
+            // Ended before it first suspended: the work, and so the closure, is done. (Ended on another thread, that one may
+            // still hold the closure, so then the task is waited for.)
+            if run.hasEndedInPlace { return run.outcome }
             await self.wait(for: task, ending: run)
             guard case .cancelled = run.outcome, run.hasExpired, !Task.isCancelled else { return run.outcome }
             return nil

@@ -22,6 +22,17 @@ public final class OrphanLimit: Sendable {
     /// How many are left behind at this moment.
     public var count: Int { self.left.load(ordering: .relaxed) }
 
-    func add() { self.left.wrappingAdd(1, ordering: .relaxed) }
+    /// Counts one more, if there is room.
+    func tryAdd() -> Bool {
+        var current = self.left.load(ordering: .relaxed)
+        while current < self.maximum {
+            let (exchanged, original) = self.left.compareExchange(
+                expected: current, desired: current + 1, ordering: .relaxed)
+            if exchanged { return true }
+            current = original
+        }
+        return false
+    }
+
     func remove() { self.left.wrappingSubtract(1, ordering: .relaxed) }
 }

@@ -3,7 +3,8 @@ import Synchronization
 
 /// Runs `work` for at most `limit` and returns on time even if it does not stop when told to.
 ///
-/// At the limit the work is cancelled; if it goes on all the same, it is left behind and counted in `orphans`.
+/// At the limit the work is cancelled and left behind, and counted in `orphans` until it ends. If as many as may are left behind
+/// by then, the call waits for its work after all.
 ///
 /// - Parameters:
 ///   - limit: The longest to wait; the current deadline if that is earlier.
@@ -28,15 +29,20 @@ public func withTimeout<Value: Sendable>(
     // Unstructured, since a structured child would be waited for, which is just what must not happen; and not started in place,
     // so that work which blocks its thread does not block the caller's.
     let task = Task { run.end(with: await Result.capturing { try await work() }) }
-    let alarm = context.time.schedule(at: min(context.deadline, now.advanced(by: limit))) {
-        run.abandon(with: .failure(TimeoutError(policy: "timeout", limit: limit, in: context)))
+    let own = now.advanced(by: limit)
+    let expiry =
+        own <= context.deadline
+        ? TimeoutError(policy: Timeout.policyName, limit: limit, in: context)
+        : TimeoutError(policy: Deadline.policyName, limit: now.duration(to: context.deadline), in: context)
+    let alarm = context.time.schedule(at: min(context.deadline, own)) {
+        run.abandon(expiry)
         task.cancel()
     }
     defer { context.time.cancel(alarm) }
     let (result, wasAbandoned) = await withTaskCancellationHandler {
         await run.value()
     } onCancel: {
-        run.abandon(with: .failure(CancellationError()))
+        run.abandon(CancellationError())
         task.cancel()
     }
     if wasAbandoned, !Task.isCancelled {
@@ -47,16 +53,17 @@ public func withTimeout<Value: Sendable>(
 
 /// Work that its caller may leave before it ends.
 private final class AbandonableRun<Value: Sendable>: Sendable {
-    private enum State {
-        /// The work runs and its caller is not suspended yet. Becomes `waiting` or `settled`.
-        case running
-        /// The work runs and its caller waits. Becomes `settled`.
-        case waiting(CheckedContinuation<(Result<Value, any Error>, Bool), Never>)
-        /// The caller has, or will find, this result.
-        case settled(Result<Value, any Error>, wasAbandoned: Bool)
+    typealias End = (result: Result<Value, any Error>, wasAbandoned: Bool)
+
+    private struct State {
+        /// How the caller's wait ended; nil while the work runs and the caller waits for it.
+        var end: End?
+        var continuation: CheckedContinuation<End, Never>?
+        /// Why the caller would have left, had there been room for one more orphan.
+        var refused: (any Error)?
     }
 
-    private let state = Mutex(State.running)
+    private let state = Mutex(State())
     private let orphans: OrphanLimit
 
     init(_ orphans: OrphanLimit) {
@@ -65,42 +72,42 @@ private final class AbandonableRun<Value: Sendable>: Sendable {
 
     /// The work has ended: its caller gets the result, or, if it left, one orphan less is counted.
     func end(with result: Result<Value, any Error>) {
-        let wasAbandoned = self.state.withLock { if case .settled(_, true) = $0 { true } else { false } }
-        if wasAbandoned { self.orphans.remove() } else { self.settle(result, wasAbandoned: false) }
-    }
-
-    /// The caller leaves.
-    func abandon(with result: Result<Value, any Error>) {
-        self.settle(result, wasAbandoned: true)
-    }
-
-    private func settle(_ result: Result<Value, any Error>, wasAbandoned: Bool) {
-        let (continuation, isFirst) = self.state.withLock {
-            state -> (CheckedContinuation<(Result<Value, any Error>, Bool), Never>?, Bool) in
-            switch state {
-            case .running:
-                state = .settled(result, wasAbandoned: wasAbandoned)
-                return (nil, true)
-            case .waiting(let continuation):
-                state = .settled(result, wasAbandoned: wasAbandoned)
-                return (continuation, true)
-            case .settled:
-                return (nil, false)
+        let (continuation, end) = self.state.withLock { state -> (CheckedContinuation<End, Never>?, End?) in
+            guard state.end == nil else { return (nil, nil) }
+            var result = result
+            if let refused = state.refused, case .failure(let error) = result, error is CancellationError {
+                result = .failure(refused)
             }
+            let end = (result, false)
+            state.end = end
+            return (state.continuation, end)
         }
-        if isFirst, wasAbandoned { self.orphans.add() }
-        if !isFirst, !wasAbandoned { self.orphans.remove() }
-        continuation?.resume(returning: (result, wasAbandoned))
+        guard let end else { return self.orphans.remove() }
+        continuation?.resume(returning: end)
     }
 
-    func value() async -> (Result<Value, any Error>, Bool) {
-        await withCheckedContinuation { continuation in
-            let settled = self.state.withLock { state -> (Result<Value, any Error>, Bool)? in
-                if case .settled(let result, let wasAbandoned) = state { return (result, wasAbandoned) }
-                state = .waiting(continuation)
-                return nil
+    /// The caller leaves, if there is room for one more orphan; otherwise it waits for the work, which is told to stop.
+    func abandon(_ error: any Error) {
+        let (continuation, end) = self.state.withLock { state -> (CheckedContinuation<End, Never>?, End?) in
+            guard state.end == nil else { return (nil, nil) }
+            guard self.orphans.tryAdd() else {
+                state.refused = state.refused ?? error
+                return (nil, nil)
             }
-            if let settled { continuation.resume(returning: settled) }
+            let end = (Result<Value, any Error>.failure(error), true)
+            state.end = end
+            return (state.continuation, end)
+        }
+        if let end { continuation?.resume(returning: end) }
+    }
+
+    func value() async -> End {
+        await withCheckedContinuation { continuation in
+            let end = self.state.withLock { state -> End? in
+                state.continuation = continuation
+                return state.end
+            }
+            if let end { continuation.resume(returning: end) }
         }
     }
 }

@@ -40,6 +40,12 @@ public enum ServerSettings {
     public static let cacheBytes = Setting(
         "http.cacheBytes", default: 16_777_216, in: 0...1_073_741_824,
         help: "Memory for ready answers, in bytes; 0 keeps none.")
+    /// The setting `threads.blocking`.
+    public static let blockingThreads = Setting(
+        "threads.blocking", default: 64, in: 1...10_000, help: "Threads for work that blocks.")
+    /// The setting `threads.cpu`.
+    public static let cpuThreads = Setting(
+        "threads.cpu", default: 0, in: 0...10_000, help: "Threads for work that computes; 0 takes one for each core.")
     /// The setting `databaseTimeoutSeconds`.
     public static let databaseTimeout = Setting(
         "databaseTimeoutSeconds", default: 30, in: 1...3_600, help: "The longest one database call may take.")
@@ -53,7 +59,7 @@ public enum ServerSettings {
         SettingDescription(host), SettingDescription(port), SettingDescription(database),
         SettingDescription(allowPrivateAddresses), SettingDescription(logLevel), SettingDescription(logFormat),
         SettingDescription(maximumBodyBytes), SettingDescription(bodyTimeout), SettingDescription(maximumConnections),
-        SettingDescription(cacheBytes),
+        SettingDescription(cacheBytes), SettingDescription(blockingThreads), SettingDescription(cpuThreads),
         SettingDescription(databaseTimeout), SettingDescription(gracePeriod),
     ]
 }
