@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD_PACKAGES := libsqlite3-dev zlib1g-dev pkg-config
 TEST_PACKAGES := $(BUILD_PACKAGES) python3 postgresql mariadb-server-core mariadb-client redis-server
 
-.PHONY: help run test check bench bench-http bench-core conformance docs format clean
+.PHONY: help run test check bench bench-http bench-core bench-policies conformance docs format clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,9 +30,13 @@ check: ## Check the format, warnings and imports.
 
 bench: bench-core bench-http ## Run every benchmark; figures go to Benchmarks/results.
 
-bench-core: ## Measure what each policy adds to a call.
-	@scripts/install-packages $(BUILD_PACKAGES) python3
+bench-core: ## Measure what each policy adds to a call, in time, allocations and instructions, beside Python's libraries.
+	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv valgrind gcc
 	@Benchmarks/run core
+
+bench-policies: ## The core's cases under ordo-one/benchmark, with percentiles.
+	@scripts/install-packages $(BUILD_PACKAGES)
+	cd Benchmarks && swift package benchmark --no-progress
 
 bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAPI.
 	@scripts/install-packages $(BUILD_PACKAGES) wrk python3 python3-venv

@@ -7,6 +7,7 @@ import Foundation
 ///
 /// - `CoreBench`: JSON, for each case the median nanoseconds of interleaved rounds and, when the allocation counter is
 ///   preloaded, allocations a call.
+/// - `CoreBench bulk`: JSON of what a million of something takes, in time and memory.
 /// - `CoreBench CASE COUNT`: does one case so many times, for a tool that counts instructions.
 @main
 enum CoreBench {
@@ -29,6 +30,8 @@ enum CoreBench {
             do {
                 if arguments.count == 3, let count = Int(arguments[2]) {
                     try await self.check(self.named(arguments[1]), count)
+                } else if arguments.last == "bulk" {
+                    try await Bulk.measure()
                 } else {
                     try await self.measure()
                 }

@@ -2,7 +2,9 @@
 import Sluice
 
 extension CoreCases {
-    static var others: [CoreCase] { [Self.rejection, Self.thrownRejection, Self.timers] + Self.contended }
+    static var others: [CoreCase] {
+        [Self.rejection, Self.thrownRejection, Self.timers, Self.cacheHit] + Self.contended
+    }
 
     /// An open breaker's answer, as an outcome.
     private static var rejection: CoreCase {
@@ -36,6 +38,14 @@ extension CoreCases {
             let time = SystemTime.shared
             let instant = time.now.advanced(by: .seconds(30))
             return try await sum(count) { time.cancel(time.schedule(at: instant) {}) ? 1 : 0 }
+        }
+    }
+
+    /// A fresh value.
+    private static var cacheHit: CoreCase {
+        let cache = Cache<Int, Int>()
+        return CoreCase("cache hit", against: "at once: alone") { count in
+            try await sum(count) { try await cache.value(for: 1) { 1 } }
         }
     }
 

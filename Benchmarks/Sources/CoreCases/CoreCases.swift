@@ -44,6 +44,10 @@ public enum CoreCases {
         let breaker = Pipeline("breaker") { CircuitBreaker() }
         let rate = Pipeline("rate") { RateLimit(1_000_000_000, per: .seconds(1)) }
         let concurrency = Pipeline("concurrency") { ConcurrencyLimit(100) }
+        let fallback = Pipeline("fallback") { Fallback { _ in 0 } }
+        let chaos = Pipeline("chaos") { Chaos(Chaos.Settings(fault: 1)) { _ in false } }
+        let hedge = Pipeline("hedge", isIdempotent: true) { Hedge(after: .seconds(10)) }
+        let deadline = Pipeline("deadline") { Deadline(.seconds(30)) }
         let timeout = Pipeline("timeout") { Timeout(.seconds(30)) }
         let five = Self.five(observer: nil)
         let observed = Self.five(observer: IdleObserver())
@@ -81,13 +85,25 @@ public enum CoreCases {
             CoreCase("\(kind): concurrency limit", against: alone) {
                 try await sum($0) { try await concurrency { try await operation() } }
             },
+            CoreCase("\(kind): fallback", against: alone) {
+                try await sum($0) { try await fallback { try await operation() } }
+            },
+            CoreCase("\(kind): chaos, switched off", against: alone) {
+                try await sum($0) { try await chaos { try await operation() } }
+            },
+            CoreCase("\(kind): hedge", against: alone) {
+                try await sum($0) { try await hedge { try await operation() } }
+            },
+            CoreCase("\(kind): deadline", against: alone) {
+                try await sum($0) { try await deadline { try await operation() } }
+            },
             CoreCase("\(kind): retry, breaker, rate, concurrency, context", against: alone) {
                 try await sum($0) { try await five { try await operation() } }
             },
             CoreCase("\(kind): the same, observed", against: alone) {
                 try await sum($0) { try await observed { try await operation() } }
             },
-            CoreCase("\(kind): seven layers without a timer", against: alone) {
+            CoreCase("\(kind): seven layers that keep no time", against: alone) {
                 try await sum($0) { try await seven { try await operation() } }
             },
             CoreCase("\(kind): group racing Task.sleep", against: alone) {

@@ -179,7 +179,7 @@ struct BatcherTests {
             names.withLock { $0.append(OperationContext.current?.name) }
             return [keys[0]: keys[0]]
         }
-        let value = try await Pipeline("caller") { Deadline(.seconds(5)) }({ try await batcher.value(for: 1) })
+        let value = try await withOperation("caller") { _ in try await batcher.value(for: 1) }
         #expect(value == 1)
         #expect(names.withLock { $0 } == [nil])
     }

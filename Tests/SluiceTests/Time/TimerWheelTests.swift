@@ -74,4 +74,16 @@ extension Array {
         self.swapAt(index, self.count - 1)
         return self.removeLast()
     }
+
+    @Test("a token from before a flood of alarms was forgotten names no alarm set after it")
+    func tokensAfterShrinking() {
+        var wheel = TimerWheel<Int>()
+        let flood = (0..<10_000).map { wheel.insert($0, at: 5) }
+        for token in flood { #expect(wheel.remove(token) != nil) }
+        #expect(wheel.count == 0)
+        let later = (0..<10_000).map { wheel.insert(-$0, at: 5) }
+        for token in flood { #expect(wheel.remove(token) == nil) }
+        #expect(wheel.count == 10_000)
+        for (number, token) in later.enumerated() { #expect(wheel.remove(token) == -number) }
+    }
 }

@@ -31,6 +31,9 @@ public struct TimerWheel<Payload> {
 
     private var entries: [Entry] = []
     private var free: Int32 = -1
+    /// The generation of new entries, later than that of any entry there was before the last ``shrink()``.
+    private var firstGeneration: UInt32 = 0
+    private var lastGeneration: UInt32 = 0
     /// The first entry of each of the 6 × 64 lists, or -1.
     private var heads = [Int32](repeating: -1, count: 6 * 64)
     /// For each level, which of its 64 lists are not empty.
@@ -144,7 +147,9 @@ public struct TimerWheel<Payload> {
 
     private mutating func allocate(_ payload: Payload, tick: Int64) -> Int32 {
         guard self.free >= 0 else {
-            self.entries.append(Entry(payload: payload, tick: tick, generation: 0, next: -1, previous: -1, list: 0))
+            self.entries.append(
+                Entry(
+                    payload: payload, tick: tick, generation: self.firstGeneration, next: -1, previous: -1, list: 0))
             return Int32(self.entries.count - 1)
         }
         let index = self.free
@@ -158,11 +163,21 @@ public struct TimerWheel<Payload> {
         defer {
             self.entries[Int(index)].payload = nil
             self.entries[Int(index)].generation &+= 1
+            self.lastGeneration = max(self.lastGeneration, self.entries[Int(index)].generation)
             self.entries[Int(index)].next = self.free
             self.free = index
             self.count -= 1
+            if self.count == 0, self.entries.count > 4_096 { self.shrink() }
         }
         return self.entries[Int(index)].payload
+    }
+
+    /// Gives back the memory of a flood of alarms once the last of them is gone.
+    private mutating func shrink() {
+        self.entries = []
+        self.free = -1
+        // Later than any token given out, so that none of those can name an alarm to come.
+        self.firstGeneration = self.lastGeneration &+ 1
     }
 }
 
