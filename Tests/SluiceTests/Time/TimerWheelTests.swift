@@ -66,14 +66,6 @@ struct TimerWheelTests {
             if wheel.count != model.count { Issue.record("\(wheel.count) alarms, \(model.count) expected"); return }
         }
     }
-}
-
-extension Array {
-    /// Removes an element in constant time, without keeping the order.
-    fileprivate mutating func swapRemove(_ index: Int) -> Element {
-        self.swapAt(index, self.count - 1)
-        return self.removeLast()
-    }
 
     @Test("a token from before a flood of alarms was forgotten names no alarm set after it")
     func tokensAfterShrinking() {
@@ -85,5 +77,13 @@ extension Array {
         for token in flood { #expect(wheel.remove(token) == nil) }
         #expect(wheel.count == 10_000)
         for (number, token) in later.enumerated() { #expect(wheel.remove(token) == -number) }
+    }
+}
+
+extension Array {
+    /// Removes an element in constant time, without keeping the order.
+    fileprivate mutating func swapRemove(_ index: Int) -> Element {
+        self.swapAt(index, self.count - 1)
+        return self.removeLast()
     }
 }

@@ -20,9 +20,13 @@ import Synchronization
 /// A thread cannot be stopped, so a caller who is cancelled while its work runs waits for it to end. Long work should look at
 /// its ``Cancellation`` now and then.
 public final class ThreadLane: Sendable {
-    /// For work that waits: files, name look-ups, libraries that block. Shared by the whole process; do not close it.
+    /// For work that waits: files, name look-ups, libraries that block.
+    ///
+    /// Shared by the whole process; do not close it.
     public static let blocking = ThreadLane("blocking", threads: sharedSizes.withLock { $0.use().blocking })
-    /// For work that computes: hashing, compressing, parsing. Shared by the whole process; do not close it.
+    /// For work that computes: hashing, compressing, parsing.
+    ///
+    /// Shared by the whole process; do not close it.
     public static let cpu = ThreadLane("cpu", threads: sharedSizes.withLock { $0.use().cpu })
 
     /// How many threads the shared lanes have at most.

@@ -11,8 +11,10 @@ final class LimitedRun<Value, Failure: Error>: @unchecked Sendable {
     @usableFromInline let state = Atomic<UInt8>(0)
     /// The thread that the work was started on.
     @usableFromInline let thread: UInt
-    /// Whether the work ended on that thread. Written there alone, and read there, once, right after the start: by then it says
-    /// that the work never left the thread, and what is written later nobody reads.
+    /// Whether the work ended on that thread.
+    ///
+    /// Written there alone, and read there, once, right after the start: by then it says that the work never left the thread, and
+    /// what is written later nobody reads.
     @usableFromInline var hasEndedInPlace = false
     @usableFromInline var outcome: Outcome<Value, Failure>?
 
