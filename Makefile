@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD_PACKAGES := libsqlite3-dev zlib1g-dev pkg-config
 TEST_PACKAGES := $(BUILD_PACKAGES) python3 postgresql mariadb-server-core mariadb-client redis-server
 
-.PHONY: help run test check bench bench-http bench-core bench-policies conformance docs format clean
+.PHONY: help run test check check-threads bench bench-http bench-core bench-policies conformance docs format clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ check: ## Check the format, warnings and imports.
 	@scripts/install-packages $(BUILD_PACKAGES)
 	swift format lint --strict --parallel -r Package.swift Sources Apps Tests Conformance/Sources Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 	swift build --build-tests --explicit-target-dependency-import-check error
+
+check-threads: ## Run the core's tests under ThreadSanitizer.
+	@scripts/check-threads --no-parallel --skip Model --skip Wheel --skip realStall --skip leavers
 
 bench: bench-core bench-http ## Run every benchmark; figures go to Benchmarks/results.
 
@@ -55,4 +58,4 @@ format: ## Format every source file.
 	swift format -i --parallel -r Package.swift Sources Apps Tests Conformance/Sources Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
 
 clean: ## Remove what was built.
-	rm -rf .build Benchmarks/.build docs/api
+	rm -rf .build .build-tsan Benchmarks/.build Conformance/.build Conformance/.venv docs/api
