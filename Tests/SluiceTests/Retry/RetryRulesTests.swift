@@ -170,22 +170,21 @@ struct RetryRulesTests {
     func perCallState() async {
         let pipeline = self.pipeline(Retry(backoff: .linear(from: .seconds(1), by: .seconds(1)), budget: nil))
         let start = self.time.now
-        let moments = await self.time.running(step: .milliseconds(500)) {
-            await withTaskGroup(of: [Duration].self) { group in
-                for _ in 0..<2 {
-                    group.addTask {
-                        let moments = Locked<[Duration]>([])
-                        _ = await pipeline.outcome { context async throws in
-                            moments.withLock { $0.append(start.duration(to: context.attemptStart)) }
-                            throw Flaky()
-                        }
-                        return moments.withLock { $0 }
-                    }
+        let moments = Locked<[[Duration]]>([[], []])
+        let calls = (0..<2).map { number in
+            Task {
+                _ = await pipeline.outcome { context async throws in
+                    moments.withLock { $0[number].append(start.duration(to: context.attemptStart)) }
+                    throw Flaky()
                 }
-                return await group.reduce(into: []) { $0.append($1) }
             }
         }
-        #expect(moments == [[.zero, .seconds(1), .seconds(3)], [.zero, .seconds(1), .seconds(3)]])
+        for seconds in 1...2 {
+            await self.time.waitForAlarms(2)
+            self.time.advance(by: .seconds(seconds))
+        }
+        for call in calls { await call.value }
+        #expect(moments.withLock { $0 } == [[.zero, .seconds(1), .seconds(3)], [.zero, .seconds(1), .seconds(3)]])
     }
 
     @Test("settings out of range are refused and change nothing")
