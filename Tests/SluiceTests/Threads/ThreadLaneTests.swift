@@ -175,18 +175,18 @@ struct ThreadLaneTests {
         await lane.close()
     }
 
-    @Test("a caller cancelled before does not join the queue")
+    @Test("a caller cancelled before is told so, be the queue as full as it may")
     func cancelledBefore() async throws {
-        let lane = ThreadLane("one", threads: 1)
-        let hasRun = Locked(false)
+        let (lane, task) = try await self.busyLane(maximumQueued: 0)
         let gate = Gate()
-        let task = Task {
+        let cancelled = Task {
             try? await gate.pass()
-            try await lane.run { hasRun.withLock { $0 = true } }
+            try await lane.run {}
         }
-        task.cancel()
-        await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(!hasRun.withLock { $0 })
+        cancelled.cancel()
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
+        self.hold.release()
+        try await task.value
     }
 
     @Test("the work finds the caller's operation context, and a context of its own on the same thread none of it")
