@@ -6,7 +6,7 @@ import SluiceSimulation
 import SluiceTesting
 import Testing
 
-@Suite("The command", .timeLimit(.minutes(2)))
+@Suite("The command", .timeLimit(.minutes(5)))
 struct CommandTests {
     private let table = "/clubhouse/table?season=English%20Premier%20League%202023/24"
 

@@ -5,7 +5,7 @@ import NIOPosix
 import Testing
 
 /// The servers that `make test` starts are there and are what they claim to be; without them these tests fail.
-@Suite("Servers", .timeLimit(.minutes(1)))
+@Suite("Servers", .timeLimit(.minutes(5)))
 struct ServersTests {
     /// Connects to the server that an environment variable names, sends `greeting`, and returns the first bytes of its answer.
     private func talk(_ variable: String, sending greeting: [UInt8], atLeast count: Int) async throws -> [UInt8] {

@@ -6,7 +6,7 @@ import SluiceHTTP
 import SluiceTesting
 import Testing
 
-@Suite("API client", .timeLimit(.minutes(1)))
+@Suite("API client", .timeLimit(.minutes(5)))
 struct APIClientTests {
     let time = VirtualTime()
     let settings = APIClientConfiguration(backoff: Backoff.constant(.zero), maximumBodyBytes: 100)

@@ -8,12 +8,12 @@ import Testing
 @testable import SluiceHTTP
 
 /// The real transport against servers that misbehave.
-@Suite("AsyncHTTPClient transport", .timeLimit(.minutes(1)))
+@Suite("AsyncHTTPClient transport", .timeLimit(.minutes(5)))
 struct TransportTests {
-    /// A client that tries once, so that an error is the transport's.
+    /// A client that tries once, so that an error is the transport's; on a time that nobody moves, so that none is the clock's.
     private func get(
         _ port: Int, rules: AddressRules = AddressRules(allowsPrivateAddresses: true),
-        time: any TimeSource = SystemTime.shared
+        time: any TimeSource = VirtualTime(patience: .seconds(600))
     ) async throws -> HTTPReply {
         let client = APIClient(
             "test", configuration: APIClientConfiguration(maximumAttempts: 1),

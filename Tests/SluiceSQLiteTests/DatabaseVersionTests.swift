@@ -6,7 +6,7 @@ import SluiceSQLite
 import SluiceTesting
 import Testing
 
-@Suite("Database version and migrations", .timeLimit(.minutes(1)))
+@Suite("Database version and migrations", .timeLimit(.minutes(5)))
 struct DatabaseVersionTests {
     @Test("changes with a commit here at once, and with one elsewhere within its reach")
     func version() async throws {

@@ -5,7 +5,7 @@ import SluiceSQLite
 import SluiceTesting
 import Testing
 
-@Suite("SQLite", .timeLimit(.minutes(1)))
+@Suite("SQLite", .timeLimit(.minutes(5)))
 struct SQLiteTests {
     private struct Undo: Error {}
 

@@ -73,7 +73,7 @@ private struct Job: Service {
     }
 }
 
-@Suite("Server", .timeLimit(.minutes(1)))
+@Suite("Server", .timeLimit(.minutes(5)))
 struct ServerTests {
     let time = VirtualTime()
     let lines = Locked<[String]>([])

@@ -4,7 +4,7 @@ import Sluice
 import SluiceSimulation
 import Testing
 
-@Suite("A simulation", .timeLimit(.minutes(2)))
+@Suite("A simulation", .timeLimit(.minutes(5)))
 struct SimulationTests {
     @Test("a constant latency and no errors give figures that can be computed by hand")
     func byHand() async throws {

@@ -6,7 +6,7 @@ import SluiceTelemetry
 import SluiceTesting
 import Testing
 
-@Suite("Telemetry", .timeLimit(.minutes(1)))
+@Suite("Telemetry", .timeLimit(.minutes(5)))
 struct TelemetryObserverTests {
     let lines = Locked<[String]>([])
     let metrics = PrometheusRegistry()
@@ -58,7 +58,7 @@ struct TelemetryObserverTests {
     }
 }
 
-@Suite("Health checks", .timeLimit(.minutes(1)))
+@Suite("Health checks", .timeLimit(.minutes(5)))
 struct HealthCheckTests {
     @Test("says which check fails, and none of its reasons")
     func report() async {

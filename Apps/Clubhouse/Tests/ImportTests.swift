@@ -9,7 +9,7 @@ import Testing
 
 @testable import Clubhouse
 
-@Suite("Import", .timeLimit(.minutes(2)))
+@Suite("Import", .timeLimit(.minutes(5)))
 struct ImportTests {
     private let season =
         #"{"name": "S", "matches": [{"date": "2024-01-01", "team1": "A", "team2": "B", "score": {"ft": [1, 0]}}]}"#

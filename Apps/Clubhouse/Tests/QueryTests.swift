@@ -7,7 +7,7 @@ import Testing
 
 @testable import Clubhouse
 
-@Suite("Questions", .timeLimit(.minutes(1)))
+@Suite("Questions", .timeLimit(.minutes(5)))
 struct QueryTests {
     private let league = "English Premier League 2023/24"
 

@@ -62,7 +62,7 @@ private struct NaiveCache {
     }
 }
 
-@Suite("Cache against a model", .timeLimit(.minutes(1)))
+@Suite("Cache against a model", .timeLimit(.minutes(5)))
 struct CacheModelTests {
     private let settings = CacheSettings(
         timeToLive: .nanoseconds(100), jitter: 0, staleWhileRevalidate: .nanoseconds(40),

@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Cache", .timeLimit(.minutes(1)))
+@Suite("Cache", .timeLimit(.minutes(5)))
 struct CacheTests {
     let time = VirtualTime()
     let gate = Gate()

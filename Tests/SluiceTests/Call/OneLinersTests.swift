@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("One-liners", .timeLimit(.minutes(1)))
+@Suite("One-liners", .timeLimit(.minutes(5)))
 struct OneLinersTests {
     let time = VirtualTime()
     let gate = Gate()

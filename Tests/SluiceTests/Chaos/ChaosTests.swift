@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Chaos", .timeLimit(.minutes(1)))
+@Suite("Chaos", .timeLimit(.minutes(5)))
 struct ChaosTests {
     let time = VirtualTime()
     let observer = RecordingObserver()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Sluice
 
-@Suite("Window of calls", .timeLimit(.minutes(1)))
+@Suite("Window of calls", .timeLimit(.minutes(5)))
 struct CallWindowTests {
     private struct Call {
         let isFailure: Bool

@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Circuit breaker by rates, probes and hand", .timeLimit(.minutes(1)))
+@Suite("Circuit breaker by rates, probes and hand", .timeLimit(.minutes(5)))
 struct CircuitBreakerSettingsTests {
     let time = VirtualTime()
 

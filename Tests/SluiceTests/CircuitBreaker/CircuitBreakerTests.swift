@@ -119,7 +119,7 @@ struct CircuitBreakerMachineTests {
     }
 }
 
-@Suite("Circuit breaker", .timeLimit(.minutes(1)))
+@Suite("Circuit breaker", .timeLimit(.minutes(5)))
 struct CircuitBreakerTests {
     let time = VirtualTime()
 

@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Batch processor", .timeLimit(.minutes(1)))
+@Suite("Batch processor", .timeLimit(.minutes(5)))
 struct BatchProcessorTests {
     let gate = Gate()
     let processor = BatchProcessor<Int>(batchSize: 10, maximumConcurrency: 3)

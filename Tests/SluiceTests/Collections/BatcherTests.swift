@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Batcher", .timeLimit(.minutes(1)))
+@Suite("Batcher", .timeLimit(.minutes(5)))
 struct BatcherTests {
     let time = VirtualTime()
     let gate = Gate()

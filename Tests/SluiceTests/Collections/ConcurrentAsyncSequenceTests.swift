@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Concurrent work on an asynchronous sequence", .timeLimit(.minutes(1)))
+@Suite("Concurrent work on an asynchronous sequence", .timeLimit(.minutes(5)))
 struct ConcurrentAsyncSequenceTests {
     let gate = Gate()
     let numbers: AsyncStream<Int>

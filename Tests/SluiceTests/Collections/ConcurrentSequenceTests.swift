@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Concurrent work on a sequence", .timeLimit(.minutes(1)))
+@Suite("Concurrent work on a sequence", .timeLimit(.minutes(5)))
 struct ConcurrentSequenceTests {
     let gate = Gate()
 

@@ -90,7 +90,7 @@ private struct ModelServer {
     }
 }
 
-@Suite("Adaptive concurrency limits", .timeLimit(.minutes(1)))
+@Suite("Adaptive concurrency limits", .timeLimit(.minutes(5)))
 struct AdaptiveLimitTests {
     private static let algorithms: [ConcurrencyLimitSettings.Algorithm] = [.aimd, .vegas, .gradient]
 

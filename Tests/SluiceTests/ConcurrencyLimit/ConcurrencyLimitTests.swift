@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Concurrency limit", .timeLimit(.minutes(1)))
+@Suite("Concurrency limit", .timeLimit(.minutes(5)))
 struct ConcurrencyLimitTests {
     let time = VirtualTime()
     let gate = Gate()

@@ -61,7 +61,7 @@ private struct NaiveLimit {
     }
 }
 
-@Suite("Concurrency limit against a model", .timeLimit(.minutes(1)))
+@Suite("Concurrency limit against a model", .timeLimit(.minutes(5)))
 struct ConcurrencyModelTests {
     @Test(
         "serves whom a plain list would, over a million random steps",

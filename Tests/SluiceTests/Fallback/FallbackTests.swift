@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Fallback", .timeLimit(.minutes(1)))
+@Suite("Fallback", .timeLimit(.minutes(5)))
 struct FallbackTests {
     let time = VirtualTime()
     let observer = RecordingObserver()

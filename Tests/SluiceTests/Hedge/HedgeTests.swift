@@ -8,7 +8,7 @@ private struct Numbered: RetryAdvising, Equatable {
     var retryAdvice = RetryAdvice.always(after: nil)
 }
 
-@Suite("Hedge", .timeLimit(.minutes(1)))
+@Suite("Hedge", .timeLimit(.minutes(5)))
 struct HedgeTests {
     let time = VirtualTime()
     let gate = Gate()

@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Operations", .timeLimit(.minutes(1)))
+@Suite("Operations", .timeLimit(.minutes(5)))
 struct WithOperationTests {
     let time = VirtualTime()
     let observer = RecordingObserver()

@@ -4,7 +4,7 @@ import SluiceTesting
 import Testing
 
 /// Every place in which a call can wait, and its cancellation there.
-@Suite("Cancellation in every policy", .timeLimit(.minutes(1)))
+@Suite("Cancellation in every policy", .timeLimit(.minutes(5)))
 struct CancellationMatrixTests {
     enum Place: String, CaseIterable, Sendable {
         case operation, retryWait, rateLimitWait, rateLimitWindowWait, concurrencyQueue, hedgedOperation, hedgeStarted

@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Pipelines by key", .timeLimit(.minutes(1)))
+@Suite("Pipelines by key", .timeLimit(.minutes(5)))
 struct KeyedPipelinesTests {
     let time = VirtualTime()
 

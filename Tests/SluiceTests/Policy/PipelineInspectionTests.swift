@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Pipeline that is looked at and steered", .timeLimit(.minutes(1)))
+@Suite("Pipeline that is looked at and steered", .timeLimit(.minutes(5)))
 struct PipelineInspectionTests {
     let time = VirtualTime()
 

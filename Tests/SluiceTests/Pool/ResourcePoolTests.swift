@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Resource pool", .timeLimit(.minutes(1)))
+@Suite("Resource pool", .timeLimit(.minutes(5)))
 struct ResourcePoolTests {
     let gate = Gate()
 

@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Rate limit with weights, windows and pauses", .timeLimit(.minutes(1)))
+@Suite("Rate limit with weights, windows and pauses", .timeLimit(.minutes(5)))
 struct RateLimitPolicyTests {
     let time = VirtualTime()
 

@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Rate limit", .timeLimit(.minutes(1)))
+@Suite("Rate limit", .timeLimit(.minutes(5)))
 struct RateLimitTests {
     let time = VirtualTime()
     let start = Instant(nanoseconds: 5_000)

@@ -2,7 +2,7 @@
 import Sluice
 import Testing
 
-@Suite("Back-off algebra", .timeLimit(.minutes(1)))
+@Suite("Back-off algebra", .timeLimit(.minutes(5)))
 struct BackoffAlgebraTests {
     /// The first waits in seconds, nil where there is to be no retry.
     private func seconds(_ backoff: Backoff, _ count: Int = 6) -> [Double?] {

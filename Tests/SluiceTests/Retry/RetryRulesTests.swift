@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Retry by results, budgets and nesting", .timeLimit(.minutes(1)))
+@Suite("Retry by results, budgets and nesting", .timeLimit(.minutes(5)))
 struct RetryRulesTests {
     let time = VirtualTime()
     let observer = RecordingObserver()

@@ -10,7 +10,7 @@ struct Advised: RetryAdvising {
     let retryAdvice: RetryAdvice
 }
 
-@Suite("Retry", .timeLimit(.minutes(1)))
+@Suite("Retry", .timeLimit(.minutes(5)))
 struct RetryTests {
     let time = VirtualTime()
     /// Always the whole of the range, so that waits are known.

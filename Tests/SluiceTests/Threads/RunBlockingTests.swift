@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Running asynchronous code from synchronous code", .timeLimit(.minutes(1)))
+@Suite("Running asynchronous code from synchronous code", .timeLimit(.minutes(5)))
 struct RunBlockingTests {
     // A lane's thread is synchronous ground: no task is current there.
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Sluice
 
-@Suite("Stall monitor", .timeLimit(.minutes(1)), .serialized)
+@Suite("Stall monitor", .timeLimit(.minutes(5)), .serialized)
 struct StallMonitorTests {
     let time = VirtualTime()
     let stalls = Locked<[Stall]>([])

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Sluice
 
-@Suite("Thread lane", .timeLimit(.minutes(1)))
+@Suite("Thread lane", .timeLimit(.minutes(5)))
 struct ThreadLaneTests {
     /// Holds up work on a lane's thread, which is free to block, until the test lets it go.
     final class Hold: Sendable {

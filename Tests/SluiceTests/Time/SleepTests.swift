@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Sleeping", .timeLimit(.minutes(1)))
+@Suite("Sleeping", .timeLimit(.minutes(5)))
 struct SleepTests {
     @Test("ends when its time has come")
     func ends() async throws {

@@ -3,7 +3,7 @@ import Sluice
 import SluiceTesting
 import Testing
 
-@Suite("Timeout that leaves work behind", .timeLimit(.minutes(1)))
+@Suite("Timeout that leaves work behind", .timeLimit(.minutes(5)))
 struct AbandoningTimeoutTests {
     let time = VirtualTime()
     let gate = Gate()

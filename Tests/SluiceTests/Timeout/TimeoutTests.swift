@@ -4,7 +4,7 @@ import SluiceTesting
 import Synchronization
 import Testing
 
-@Suite("Timeout and deadline", .timeLimit(.minutes(1)))
+@Suite("Timeout and deadline", .timeLimit(.minutes(5)))
 struct TimeoutTests {
     let time = VirtualTime()
     let gate = Gate()
