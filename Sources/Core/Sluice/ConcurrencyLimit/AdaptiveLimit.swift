@@ -24,7 +24,10 @@ struct AdaptiveLimit: Sendable {
     /// One limit in this many rounds is a measurement of the latency without load.
     static let roundsBetweenProbes = 30
 
-    private var algorithm: any LimitAlgorithm
+    /// The limit, with fractions, so that small steps add up.
+    private var value: Double
+    /// The latency without load; nil until there is a sample.
+    private var unloaded: Double?
     private var round = Round()
     private var roundStart: Instant?
     private var roundsToProbe = AdaptiveLimit.roundsBetweenProbes
@@ -37,13 +40,8 @@ struct AdaptiveLimit: Sendable {
 
     /// Creates the limit that `settings` ask for; nil if they ask for a fixed one.
     init?(_ settings: ConcurrencyLimitSettings) {
-        let initial = Double(settings.initial)
-        switch settings.algorithm {
-        case .fixed: return nil
-        case .aimd: self.algorithm = AIMDLimit(initial)
-        case .vegas: self.algorithm = VegasLimit(initial)
-        case .gradient: self.algorithm = GradientLimit(initial)
-        }
+        guard settings.algorithm != .fixed else { return nil }
+        self.value = Double(settings.initial)
         self.settings = settings
         self.limit = settings.initial
     }
@@ -75,30 +73,31 @@ struct AdaptiveLimit: Sendable {
         self.roundStart = now
         if self.isProbing {
             self.isProbing = false
-            self.algorithm.measureUnloaded(round)
+            if round.samples > 0 { self.unloaded = round.latency }
         } else {
-            self.algorithm.move(round)
-            let bounded = min(max(self.algorithm.value, Double(self.settings.minimum)), Double(self.settings.maximum))
-            self.algorithm.value = bounded
+            self.value = min(max(self.moved(by: round), Double(self.settings.minimum)), Double(self.settings.maximum))
         }
-        self.limit = max(1, Int(self.algorithm.value.rounded(.down)))
+        self.limit = max(1, Int(self.value.rounded(.down)))
         self.roundsToProbe -= 1
-        guard self.roundsToProbe <= 0, self.algorithm.needsProbes else { return }
+        guard self.roundsToProbe <= 0 else { return }
         self.roundsToProbe = Self.roundsBetweenProbes
         self.isProbing = true
         self.limit = max(self.settings.minimum, self.limit / 4)
         self.draining = max(0, inFlight - 1)
     }
-}
 
-/// How a limit moves by what a round of samples says.
-protocol LimitAlgorithm: Sendable {
-    /// The limit, with fractions, so that small steps add up.
-    var value: Double { get set }
-    /// Whether it compares latencies and must see one without load now and then.
-    var needsProbes: Bool { get }
-    /// Moves by a round under the full limit.
-    mutating func move(_ round: AdaptiveLimit.Round)
-    /// Takes note of a round under a quarter of the limit.
-    mutating func measureUnloaded(_ round: AdaptiveLimit.Round)
+    /// Where the limit goes after a round under the whole of it.
+    private mutating func moved(by round: Round) -> Double {
+        if round.drops > 0 { return self.value * 0.9 }
+        let unloaded = min(self.unloaded ?? round.latency, round.latency)
+        self.unloaded = unloaded
+        let seen = LimitAlgorithms.Observation(
+            latency: round.latency, unloaded: unloaded, isUsed: Double(round.peak) * 2 >= self.value)
+        return switch self.settings.algorithm {
+        case .fixed: self.value
+        case .aimd: LimitAlgorithms.aimd(self.value, seen)
+        case .vegas: LimitAlgorithms.vegas(self.value, seen)
+        case .gradient: LimitAlgorithms.gradient(self.value, seen)
+        }
+    }
 }

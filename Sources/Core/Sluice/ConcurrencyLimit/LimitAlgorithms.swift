@@ -6,103 +6,48 @@
     import Darwin
 #endif
 
-/// One more while the limit is used, a tenth less when something is dropped or calls take twice as long as without load.
-///
-/// The latency counts, since a mild overload drops nothing for a long time: it only lets a queue grow on the other side.
-///
-/// - Source: D. Chiu, R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989.
-struct AIMDLimit: LimitAlgorithm {
-    var value: Double
-    let needsProbes = true
-    private var unloaded: Double?
-
-    init(_ initial: Double) {
-        self.value = initial
+/// Where each algorithm moves a limit after a round of samples in which nothing was dropped.
+enum LimitAlgorithms {
+    /// What a limit is moved by.
+    struct Observation {
+        /// The mean latency of the round; nanoseconds.
+        let latency: Double
+        /// The latency without load; at most `latency`.
+        let unloaded: Double
+        /// Whether at least half of the limit was used: one that is not used says nothing about what it should be.
+        let isUsed: Bool
     }
 
-    mutating func move(_ round: AdaptiveLimit.Round) {
-        if round.drops > 0 {
-            self.value *= 0.9
-            return
-        }
-        let unloaded = min(self.unloaded ?? round.latency, round.latency)
-        self.unloaded = unloaded
-        if round.latency > 2 * unloaded {
-            self.value *= 0.9
-        } else if Double(round.peak) * 2 >= self.value {
-            self.value += 1
-        }
+    /// One more while the limit is used, a tenth less when calls take twice as long as without load.
+    ///
+    /// The latency counts, since a mild overload drops nothing for a long time: it only lets a queue grow on the other side.
+    ///
+    /// - Source: D. Chiu, R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989.
+    static func aimd(_ limit: Double, _ seen: Observation) -> Double {
+        if seen.latency > 2 * seen.unloaded { return limit * 0.9 }
+        return seen.isUsed ? limit + 1 : limit
     }
 
-    mutating func measureUnloaded(_ round: AdaptiveLimit.Round) {
-        if round.samples > 0 { self.unloaded = round.latency }
-    }
-}
-
-/// By the queue that the latency implies: of `limit` calls, those that more than the unloaded latency accounts for.
-///
-/// - Source: L. Brakmo, L. Peterson, "TCP Vegas", 1995; the thresholds are those of Netflix concurrency-limits' `VegasLimit`.
-struct VegasLimit: LimitAlgorithm {
-    var value: Double
-    let needsProbes = true
-    private var unloaded: Double?
-
-    init(_ initial: Double) {
-        self.value = initial
+    /// By the queue that the latency implies: of `limit` calls, those that more than the unloaded latency accounts for.
+    ///
+    /// - Source: L. Brakmo, L. Peterson, "TCP Vegas", 1995; the thresholds are those of Netflix concurrency-limits' `VegasLimit`.
+    static func vegas(_ limit: Double, _ seen: Observation) -> Double {
+        guard seen.isUsed else { return limit }
+        let step = max(1, log10(limit))
+        let queue = limit * (1 - seen.unloaded / seen.latency)
+        if queue <= 3 * step { return limit + step }
+        return queue >= 6 * step ? limit - step : limit
     }
 
-    mutating func move(_ round: AdaptiveLimit.Round) {
-        if round.drops > 0 {
-            self.value *= 0.9
-            return
-        }
-        let unloaded = min(self.unloaded ?? round.latency, round.latency)
-        self.unloaded = unloaded
-        // A limit that is not used says nothing about what it should be.
-        guard Double(round.peak) * 2 >= self.value else { return }
-        let step = max(1, log10(self.value))
-        let queue = self.value * (1 - unloaded / round.latency)
-        if queue <= 3 * step {
-            self.value += step
-        } else if queue >= 6 * step {
-            self.value -= step
-        }
-    }
-
-    mutating func measureUnloaded(_ round: AdaptiveLimit.Round) {
-        if round.samples > 0 { self.unloaded = round.latency }
-    }
-}
-
-/// By the gradient: the unloaded latency, with some tolerance, over the latency now, and room for a queue of its root.
-///
-/// - Source: the idea of Netflix concurrency-limits' `Gradient2Limit`; unlike there, the long-term latency is measured under a
-///   lowered limit, since an average taken under load comes to believe in the load.
-struct GradientLimit: LimitAlgorithm {
-    var value: Double
-    let needsProbes = true
-    private var unloaded: Double?
-    private static let tolerance = 1.5
-    private static let smoothing = 0.2
-
-    init(_ initial: Double) {
-        self.value = initial
-    }
-
-    mutating func move(_ round: AdaptiveLimit.Round) {
-        if round.drops > 0 {
-            self.value *= 0.9
-            return
-        }
-        let unloaded = min(self.unloaded ?? round.latency, round.latency)
-        self.unloaded = unloaded
-        guard Double(round.peak) * 2 >= self.value else { return }
-        let gradient = min(1, max(0.5, Self.tolerance * unloaded / round.latency))
-        let target = self.value * gradient + self.value.squareRoot()
-        self.value = self.value * (1 - Self.smoothing) + target * Self.smoothing
-    }
-
-    mutating func measureUnloaded(_ round: AdaptiveLimit.Round) {
-        if round.samples > 0 { self.unloaded = round.latency }
+    /// By the gradient: the unloaded latency, with some tolerance, over the latency now, and room for a queue of its root.
+    ///
+    /// - Source: the idea of Netflix concurrency-limits' `Gradient2Limit`; unlike there, the long-term latency is measured under a
+    ///   lowered limit, since an average taken under load comes to believe in the load.
+    static func gradient(_ limit: Double, _ seen: Observation) -> Double {
+        guard seen.isUsed else { return limit }
+        let (tolerance, smoothing) = (1.5, 0.2)
+        let gradient = min(1, max(0.5, tolerance * seen.unloaded / seen.latency))
+        let target = limit * gradient + limit.squareRoot()
+        return limit * (1 - smoothing) + target * smoothing
     }
 }
