@@ -21,7 +21,7 @@ test: ## Run every test, beside private PostgreSQL, MariaDB and Redis servers.
 	@echo "building the tests; the first time takes some minutes …"
 	swift build --build-tests
 	@scripts/check-doc-blocks
-	@promtool="$$(scripts/install-promtool)" && SLUICE_TEST_PROMTOOL="$$promtool" scripts/with-servers swift test --skip-build
+	@promtool="$$(scripts/install-promtool)" && SLUICE_TEST_PROMTOOL="$$promtool" scripts/with-servers scripts/with-limit 1200 swift test --skip-build
 
 check: ## Check the format, warnings and imports.
 	@scripts/install-packages $(BUILD_PACKAGES)

@@ -70,7 +70,7 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
             throw SQLError(.storage, message: "SQLite has rolled the transaction back after an earlier error")
         }
         try run?.begin(on: pointer)
-        defer { run?.end() }
+        defer { run?.end(on: pointer) }
         do throws(SQLError) {
             guard let result = try self.handle?.execute(query) else { throw Self.closed }
             return result

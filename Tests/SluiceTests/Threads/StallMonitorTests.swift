@@ -117,12 +117,13 @@ struct StallMonitorTests {
             suspects.withLock { $0 += stall.suspects }
             for _ in 0..<blockerCount { release.signal() }
         }
-        monitor.start()
         defer { monitor.stop() }
+        // It starts when a blocker has been noted: a stall that other tests make before is none of this one's.
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<blockerCount {
                 group.addTask(priority: .medium) {
                     let note = StallMonitor.noteBegin(context)
+                    monitor.start()
                     Self.block(release)
                     if let note { StallMonitor.noteEnd(note) }
                 }
