@@ -20,10 +20,18 @@ private struct NaiveCache {
     let settings: CacheSettings
     var entries: [Int: Entry] = [:]
     var loads: [Int: Load] = [:]
+    /// Loads of keys that were removed meanwhile.
+    var detached: [(key: Int, load: Load)] = []
     var uses = 0
 
-    var waiting: Int { self.loads.values.reduce(0) { $0 + $1.waiters.count } }
-    var refreshes: Int { self.loads.values.count { $0.isRefresh } }
+    private var all: [Load] { self.loads.values + self.detached.map(\.load) }
+    var waiting: Int { self.all.reduce(0) { $0 + $1.waiters.count } }
+    var refreshes: Int { self.all.count { $0.isRefresh } }
+
+    mutating func remove(_ key: Int) {
+        self.entries[key] = nil
+        if let load = self.loads.removeValue(forKey: key) { self.detached.append((key, load)) }
+    }
 
     mutating func use(_ key: Int) -> Entry? {
         self.uses += 1
@@ -62,7 +70,7 @@ private struct NaiveCache {
     }
 }
 
-@Suite("Cache against a model", .timeLimit(.minutes(5)))
+@Suite("Cache against a model", .timeLimit(.minutes(5)), .offThePool)
 struct CacheModelTests {
     private let settings = CacheSettings(
         timeToLive: .nanoseconds(100), jitter: 0, staleWhileRevalidate: .nanoseconds(40),
@@ -129,7 +137,7 @@ struct CacheModelTests {
             let (waiters, stale) = machine.fail(key, load.flight, at: instant)
             return waiters == load.waiters && stale == expected
         case 6:
-            guard let load, !load.isRefresh else { return true }
+            guard let load else { return true }
             let heir = machine.abandon(key, load.flight)
             model.loads[key] = nil
             guard let first = load.waiters.first else { return heir == nil }
@@ -137,19 +145,48 @@ struct CacheModelTests {
             model.loads[key] = NaiveCache.Load(
                 flight: heir.flight, isRefresh: false, waiters: Array(load.waiters.dropFirst()))
             return true
-        case 7, 8:
+        case 7:
             guard let waiter = load?.waiters.last else { return true }
             model.loads[key]?.waiters.removeLast()
             return machine.giveUp(waiter) && !machine.giveUp(waiter)
+        case 8:
+            return self.endDetached(step, at: instant, &dice, &machine, &model)
         default:
             guard dice.roll(4) == 0 else { return true }
-            let value = machine.remove(key)?.value
-            defer { (model.entries[key], model.loads[key]) = (nil, nil) }
-            guard let load else { return value == model.entries[key]?.value }
-            // The load of a key that was removed is not kept, and those who wait for it still get its value.
-            let (waiters, forgotten) = machine.finish(key, load.flight, step, at: instant, jitter: 0)
-            return value == model.entries[key]?.value && waiters.isEmpty && forgotten.isEmpty
-                && machine.endDetached(load.flight) == load.waiters
+            if dice.roll(10) == 0 {
+                _ = machine.removeAll()
+                for key in 0..<10 { model.remove(key) }
+                return machine.count == 0
+            }
+            let expected = model.entries[key]?.value
+            model.remove(key)
+            return machine.remove(key)?.value == expected
         }
+    }
+
+    /// Ends a load whose key was removed meanwhile: nothing of it is kept, and those who waited for it get what it gave.
+    private func endDetached(
+        _ step: Int, at now: Instant, _ dice: inout Dice, _ machine: inout CacheMachine<Int, Int>,
+        _ model: inout NaiveCache
+    ) -> Bool {
+        guard !model.detached.isEmpty else { return true }
+        let index = dice.roll(model.detached.count)
+        if let waiter = model.detached[index].load.waiters.first, dice.roll(3) == 0 {
+            model.detached[index].load.waiters.removeFirst()
+            return machine.giveUp(waiter)
+        }
+        let (key, load) = model.detached.remove(at: index)
+        switch dice.roll(3) {
+        case 0:
+            let (waiters, forgotten) = machine.finish(key, load.flight, step, at: now, jitter: 0)
+            guard waiters.isEmpty, forgotten.isEmpty else { return false }
+        case 1:
+            let expected = model.usable(key, at: now.nanoseconds)
+            let (waiters, stale) = machine.fail(key, load.flight, at: now)
+            guard waiters.isEmpty, stale == expected else { return false }
+        default:
+            guard machine.abandon(key, load.flight) == nil else { return false }
+        }
+        return machine.endDetached(load.flight) == load.waiters && machine.endDetached(load.flight).isEmpty
     }
 }

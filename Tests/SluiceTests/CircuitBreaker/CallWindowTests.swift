@@ -3,7 +3,7 @@ import Testing
 
 @testable import Sluice
 
-@Suite("Window of calls", .timeLimit(.minutes(5)))
+@Suite("Window of calls", .timeLimit(.minutes(5)), .offThePool)
 struct CallWindowTests {
     private struct Call {
         let isFailure: Bool

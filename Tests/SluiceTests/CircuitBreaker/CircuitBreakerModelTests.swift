@@ -89,7 +89,7 @@ private struct NaiveBreaker {
     }
 }
 
-@Suite("Circuit breaker against a model", .timeLimit(.minutes(5)))
+@Suite("Circuit breaker against a model", .timeLimit(.minutes(5)), .offThePool)
 struct CircuitBreakerModelTests {
     private static let kinds = [
         CircuitBreakerSettings(consecutiveFailures: 2, openFor: .seconds(5)),

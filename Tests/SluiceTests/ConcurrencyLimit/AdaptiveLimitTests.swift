@@ -90,7 +90,7 @@ private struct ModelServer {
     }
 }
 
-@Suite("Adaptive concurrency limits", .timeLimit(.minutes(5)))
+@Suite("Adaptive concurrency limits", .timeLimit(.minutes(5)), .offThePool)
 struct AdaptiveLimitTests {
     private static let algorithms: [ConcurrencyLimitSettings.Algorithm] = [.aimd, .vegas, .gradient]
 
@@ -144,5 +144,22 @@ struct AdaptiveLimitTests {
         let before = server.served
         server.run(until: 180, callsPerSecond: 380) { .served(milliseconds: 50) }
         #expect(Double(server.served - before) >= 0.8 * 380 * 60)
+    }
+
+    @Test("other settings keep what has been learned, as far as they allow it", arguments: algorithms)
+    func update(algorithm: ConcurrencyLimitSettings.Algorithm) throws {
+        var server = ModelServer(algorithm)
+        server.run(until: 120, callsPerSecond: 360) { .served(milliseconds: 50) }
+        var machine = server.machine
+        let learned = machine.limit
+        var settings = machine.settings
+        #expect(learned != settings.initial)
+        settings.maximum += 1
+        settings.sampleTime = .seconds(2)
+        _ = try machine.update(settings)
+        #expect(machine.limit == learned)
+        settings.maximum = learned - 1
+        _ = try machine.update(settings)
+        #expect(machine.limit == learned - 1)
     }
 }

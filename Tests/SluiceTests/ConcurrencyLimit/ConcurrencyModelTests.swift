@@ -8,17 +8,20 @@ private struct NaiveLimit {
     struct Waiter {
         let ticket: UInt64
         let priority: Int
+        let arrival: Int64
     }
 
     var maximum: Int
     let maximumQueued: Int
-    let isNewestFirst: Bool
+    let order: ConcurrencyLimitSettings.Order
+    /// When the queue that stands now began to.
+    var standsSince: Int64 = 0
     var inFlight = 0
     /// In order of arrival.
     var waiting: [Waiter] = []
     var tickets: UInt64 = 0
 
-    mutating func ask(_ priority: OperationPriority) -> ConcurrencyMachine.Answer {
+    mutating func ask(_ priority: OperationPriority, at now: Int64) -> ConcurrencyMachine.Answer {
         if self.inFlight < self.maximum, self.waiting.isEmpty {
             self.inFlight += 1
             return .run
@@ -30,8 +33,9 @@ private struct NaiveLimit {
             else { return .full }
             shed = self.waiting.remove(at: victim).ticket
         }
+        if self.waiting.isEmpty, shed == nil { self.standsSince = now }
         self.tickets += 1
-        self.waiting.append(Waiter(ticket: self.tickets, priority: priority.rawValue))
+        self.waiting.append(Waiter(ticket: self.tickets, priority: priority.rawValue, arrival: now))
         return .wait(self.tickets, shedding: shed)
     }
 
@@ -41,54 +45,72 @@ private struct NaiveLimit {
         return true
     }
 
-    mutating func release() -> [UInt64] {
+    mutating func release(at now: Int64) -> ConcurrencyMachine.Turn {
         self.inFlight -= 1
-        return self.admit()
+        return self.admit(at: now)
     }
 
-    mutating func admit() -> [UInt64] {
-        var admitted: [UInt64] = []
+    /// CoDel's rule: 100 ns at most, 10 ns once a queue has stood for 100.
+    private func isOverdue(_ waiter: Waiter, _ now: Int64) -> Bool {
+        self.order == .codel && now - waiter.arrival > (now - self.standsSince > 100 ? 10 : 100)
+    }
+
+    mutating func admit(at now: Int64) -> ConcurrencyMachine.Turn {
+        var turn = ConcurrencyMachine.Turn()
         while self.inFlight < self.maximum, let highest = self.waiting.map(\.priority).max() {
             let index =
-                self.isNewestFirst
+                self.order == .lifo
                 ? self.waiting.lastIndex { $0.priority == highest }
                 : self.waiting.firstIndex { $0.priority == highest }
             guard let index else { break }
-            admitted.append(self.waiting.remove(at: index).ticket)
+            let waiter = self.waiting.remove(at: index)
+            guard !self.isOverdue(waiter, now) else {
+                turn.expired.append(waiter.ticket)
+                continue
+            }
+            turn.admitted.append(waiter.ticket)
             self.inFlight += 1
         }
-        return admitted
+        return turn
     }
 }
 
-@Suite("Concurrency limit against a model", .timeLimit(.minutes(5)))
+@Suite("Concurrency limit against a model", .timeLimit(.minutes(5)), .offThePool)
 struct ConcurrencyModelTests {
     @Test(
         "serves whom a plain list would, over a million random steps",
-        arguments: [(1, 0, false), (2, 6, true), (3, 60, false), (4, 60, true)] as [(UInt64, Int, Bool)])
-    func model(seed: UInt64, maximumQueued: Int, isNewestFirst: Bool) throws {
+        arguments: [(1, 0, .fifo), (2, 6, .lifo), (3, 60, .fifo), (4, 60, .lifo), (5, 60, .codel)]
+            as [(UInt64, Int, ConcurrencyLimitSettings.Order)])
+    func model(seed: UInt64, maximumQueued: Int, order: ConcurrencyLimitSettings.Order) throws {
         var dice = Dice(seed)
         var settings = ConcurrencyLimitSettings(
-            maximum: 3, maximumQueued: maximumQueued, order: isNewestFirst ? .lifo : .fifo)
+            maximum: 3, maximumQueued: maximumQueued, order: order, codelTarget: .nanoseconds(10),
+            codelInterval: .nanoseconds(100))
         var machine = ConcurrencyMachine(settings)
-        var model = NaiveLimit(maximum: 3, maximumQueued: maximumQueued, isNewestFirst: isNewestFirst)
-        let now = Instant(nanoseconds: 0)
+        var model = NaiveLimit(maximum: 3, maximumQueued: maximumQueued, order: order)
+        var time: Int64 = 0
+        /// What the machine was last told of the time.
+        var told: Int64 = 0
+        var expired = 0
         for step in 0..<250_000 {
+            time += Int64(dice.roll(12))
+            let now = Instant(nanoseconds: time)
             let roll = dice.roll(100)
             // More come than go for a while, and then the other way round, so that the queue is full and empty in turn.
             let comes = (step / 1_000) % 2 == 0 ? 60 : 35
             if roll < comes {
                 let priority = OperationPriority.allCases[dice.roll(4)]
-                let expected = model.ask(priority)
+                let expected = model.ask(priority, at: time)
+                if case .wait = expected { told = time }
                 let answer = machine.ask(priority, at: now)
                 guard answer == expected else { return #expect(answer == expected, "step \(step)") }
             } else if roll < 75 {
                 guard model.inFlight > 0 else { continue }
-                let expected = model.release()
+                if !model.waiting.isEmpty { told = time }
+                let expected = model.release(at: time)
                 let turn = machine.release(.ignored, at: now)
-                guard turn.admitted == expected, turn.expired.isEmpty else {
-                    return #expect(turn.admitted == expected, "step \(step)")
-                }
+                guard turn == expected else { return #expect(turn == expected, "step \(step)") }
+                expired += turn.expired.count
             } else if roll < 99 {
                 // Mostly one that waits, now and then one that does not any more.
                 let ticket =
@@ -99,14 +121,15 @@ struct ConcurrencyModelTests {
             } else {
                 settings.maximum = 1 + dice.roll(5)
                 model.maximum = settings.maximum
-                let expected = model.admit()
+                let expected = model.admit(at: told)
                 let turn = try machine.update(settings)
-                guard turn.admitted == expected else { return #expect(turn.admitted == expected, "step \(step)") }
+                guard turn == expected else { return #expect(turn == expected, "step \(step)") }
             }
             guard machine.inFlight == model.inFlight, machine.queued == model.waiting.count,
                 machine.queued <= maximumQueued
             else { return fail("step \(step): \(machine.inFlight) run, \(machine.queued) wait") }
         }
+        #expect((expired > 1_000) == (order == .codel))
     }
 
     @Test("who leaves the queue leaves nothing behind")

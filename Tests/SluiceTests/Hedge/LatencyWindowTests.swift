@@ -2,7 +2,7 @@
 import Sluice
 import Testing
 
-@Suite("Latency window", .timeLimit(.minutes(5)))
+@Suite("Latency window", .timeLimit(.minutes(5)), .offThePool)
 struct LatencyWindowTests {
     @Test("a percentile is never too low and at most 12.5 % too high, over a million calls", arguments: [1, 100, 500])
     func percentiles(capacity: Int) {

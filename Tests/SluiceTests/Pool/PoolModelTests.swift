@@ -3,7 +3,7 @@ import Testing
 
 @testable import Sluice
 
-@Suite("Pool against a model", .timeLimit(.minutes(5)))
+@Suite("Pool against a model", .timeLimit(.minutes(5)), .offThePool)
 struct PoolModelTests {
     @Test("lends as a plain list would, over a million random steps", arguments: [1, 2] as [UInt64])
     func model(seed: UInt64) {

@@ -2,7 +2,7 @@
 import Sluice
 import Testing
 
-@Suite("Rate limits against models", .timeLimit(.minutes(5)))
+@Suite("Rate limits against models", .timeLimit(.minutes(5)), .offThePool)
 struct RateLimitModelTests {
     /// A bucket that leaks a nanosecond's worth each nanosecond, with waiting and weights, over a million steps.
     @Test("a bucket decides as one that leaks step by step", arguments: [1, 2] as [UInt64])

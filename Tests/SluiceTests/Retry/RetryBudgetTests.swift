@@ -2,7 +2,7 @@
 import Sluice
 import Testing
 
-@Suite("Retry budget", .timeLimit(.minutes(5)))
+@Suite("Retry budget", .timeLimit(.minutes(5)), .offThePool)
 struct RetryBudgetTests {
     @Test("does what a log of calls and retries does, over a million random steps", arguments: [1, 2] as [UInt64])
     func model(seed: UInt64) {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Sluice
 
-@Suite("Lane rules")
+@Suite("Lane rules", .offThePool)
 struct LaneMachineTests {
     @Test("a thread that sleeps is woken before another is started")
     func wakesFirst() {

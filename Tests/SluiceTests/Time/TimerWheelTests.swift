@@ -3,7 +3,7 @@ import Testing
 
 @testable import Sluice
 
-@Suite("Timer wheel")
+@Suite("Timer wheel", .offThePool)
 struct TimerWheelTests {
     @Test(
         "returns an alarm at its tick and not before",

@@ -1,22 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The rules of a ``Cache`` alone: what is fresh, who loads and who waits, with no clock, lock or continuation.
-struct CacheMachine<Key: Hashable, Value> {
+public struct CacheMachine<Key: Hashable, Value> {
     /// Names one load of a key.
-    typealias Flight = UInt64
+    public typealias Flight = UInt64
     /// Names one caller that waits for another's load.
-    typealias Waiter = UInt64
+    public typealias Waiter = UInt64
 
     /// A value and the ages at which it changes its worth.
-    struct Entry {
-        let value: Value
-        let freshUntil: Instant
-        let revalidatedUntil: Instant
-        let usableUntil: Instant
+    public struct Entry {
+        /// The value.
+        public let value: Value
+        /// When it is fresh no more.
+        public let freshUntil: Instant
+        /// Until when it is returned while a load in the background replaces it.
+        public let revalidatedUntil: Instant
+        /// Until when it is returned if no newer one can be loaded.
+        public let usableUntil: Instant
+    }
+
+    /// Everything that was kept; there to be released where no lock is held.
+    public struct Contents {
+        let entries: RecencyList<Key, Entry>
     }
 
     /// What asking for a key came to.
-    enum Answer {
+    public enum Answer {
+        /// As good as loaded now.
         case fresh(Value)
         /// Still good enough; the caller starts a load in the background if there is a flight.
         case stale(Value, refresh: Flight?)
@@ -43,24 +53,27 @@ struct CacheMachine<Key: Hashable, Value> {
     private var detachedRefreshes: Set<Flight> = []
     private var refreshes = 0
     private var nextNumber: UInt64 = 0
-    var settings: CacheSettings
+    /// The values it works by; others hold for what is loaded from now on.
+    public var settings: CacheSettings
 
-    init(_ settings: CacheSettings) {
+    /// Creates an empty cache.
+    public init(_ settings: CacheSettings) {
         self.settings = settings
     }
 
-    var count: Int { self.entries.count }
+    /// How many values are kept.
+    public var count: Int { self.entries.count }
 
     /// The fresh value for `key`.
-    mutating func peek(_ key: Key, at now: Instant) -> Value? {
+    public mutating func peek(_ key: Key, at now: Instant) -> Value? {
         self.entries.touch(key).flatMap { now < $0.freshUntil ? $0.value : nil }
     }
 
     /// Whether a load is under way.
-    func isLoading(_ key: Key, _ flight: Flight) -> Bool { self.loads[key]?.flight == flight }
+    public func isLoading(_ key: Key, _ flight: Flight) -> Bool { self.loads[key]?.flight == flight }
 
     /// Asks for a key's value.
-    mutating func ask(_ key: Key, at now: Instant) -> Answer {
+    public mutating func ask(_ key: Key, at now: Instant) -> Answer {
         if let entry = self.entries.touch(key) {
             if now < entry.freshUntil { return .fresh(entry.value) }
             if now < entry.revalidatedUntil { return .stale(entry.value, refresh: self.beginRefresh(key)) }
@@ -72,7 +85,7 @@ struct CacheMachine<Key: Hashable, Value> {
     /// A value has been loaded.
     ///
     /// - Returns: Who waited for it, and values that had to go, to be released outside the lock.
-    mutating func finish(
+    public mutating func finish(
         _ key: Key, _ flight: Flight, _ value: Value, at now: Instant, jitter: Double
     ) -> (waiters: [Waiter], forgotten: [Entry]) {
         // Someone removed the key meanwhile: the value may be older than the removal, so it is not kept.
@@ -93,14 +106,14 @@ struct CacheMachine<Key: Hashable, Value> {
     /// Loading has failed.
     ///
     /// - Returns: Who waited, and the value to return all the same, if there is one that is still usable.
-    mutating func fail(_ key: Key, _ flight: Flight, at now: Instant) -> (waiters: [Waiter], stale: Value?) {
+    public mutating func fail(_ key: Key, _ flight: Flight, at now: Instant) -> (waiters: [Waiter], stale: Value?) {
         let load = self.end(key, flight)
         let entry = self.entries.touch(key)
         return (load?.waiters ?? [], entry.flatMap { now < $0.usableUntil ? $0.value : nil })
     }
 
     /// Who loads leaves, for reasons of its own: the one that waits longest loads instead.
-    mutating func abandon(_ key: Key, _ flight: Flight) -> (waiter: Waiter, flight: Flight)? {
+    public mutating func abandon(_ key: Key, _ flight: Flight) -> (waiter: Waiter, flight: Flight)? {
         guard var load = self.loads[key], load.flight == flight else { return nil }
         load.waiters.removeAll { self.waiting[$0] == nil }
         guard !load.waiters.isEmpty else {
@@ -118,28 +131,30 @@ struct CacheMachine<Key: Hashable, Value> {
     /// A caller waits no longer.
     ///
     /// - Returns: False if its wait had ended already.
-    mutating func giveUp(_ waiter: Waiter) -> Bool {
+    public mutating func giveUp(_ waiter: Waiter) -> Bool {
         self.waiting.removeValue(forKey: waiter) != nil
     }
 
     /// Forgets a key; who waits for its load gets that load's value, and nobody else does.
     ///
     /// - Returns: The value, to be released outside the lock.
-    mutating func remove(_ key: Key) -> Entry? {
+    public mutating func remove(_ key: Key) -> Entry? {
         if let load = self.loads.removeValue(forKey: key) { self.detach(load) }
         return self.entries.remove(key)
     }
 
     /// Forgets every key.
-    mutating func removeAll() -> RecencyList<Key, Entry> {
+    ///
+    /// - Returns: The values, to be released outside the lock.
+    public mutating func removeAll() -> Contents {
         for load in self.loads.values { self.detach(load) }
         self.loads = [:]
         defer { self.entries = RecencyList() }
-        return self.entries
+        return Contents(entries: self.entries)
     }
 
     /// Takes out those who wait for the load of a key that was removed since.
-    mutating func endDetached(_ flight: Flight) -> [Waiter] {
+    public mutating func endDetached(_ flight: Flight) -> [Waiter] {
         if self.detachedRefreshes.remove(flight) != nil { self.refreshes -= 1 }
         let waiters = (self.detached.removeValue(forKey: flight) ?? []).filter { self.waiting[$0] != nil }
         for waiter in waiters { self.waiting[waiter] = nil }
@@ -190,3 +205,8 @@ struct CacheMachine<Key: Hashable, Value> {
         return load
     }
 }
+
+extension CacheMachine: Sendable where Key: Sendable, Value: Sendable {}
+extension CacheMachine.Entry: Sendable where Value: Sendable {}
+extension CacheMachine.Answer: Sendable where Value: Sendable {}
+extension CacheMachine.Contents: Sendable where Key: Sendable, Value: Sendable {}

@@ -2,7 +2,7 @@
 
 /// Values in order of use, with constant-time access by key: the rules of a ``MemoryCache``, without its lock.
 struct RecencyList<Key: Hashable, Value> {
-    private struct Entry {
+    fileprivate struct Entry {
         let key: Key
         var value: Value
         let cost: Int
@@ -89,3 +89,6 @@ struct RecencyList<Key: Hashable, Value> {
         if entry.older >= 0 { self.entries[entry.older]?.newer = entry.newer } else { self.oldest = entry.newer }
     }
 }
+
+extension RecencyList: Sendable where Key: Sendable, Value: Sendable {}
+extension RecencyList.Entry: Sendable where Key: Sendable, Value: Sendable {}

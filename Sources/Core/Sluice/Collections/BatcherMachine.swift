@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The rules of a ``Batcher`` alone: who waits for which batch, and when one is loaded or given up.
-struct BatcherMachine<Key: Hashable & Sendable> {
+public struct BatcherMachine<Key: Hashable & Sendable>: Sendable {
     /// Names one waiter.
-    typealias Ticket = UInt64
+    public typealias Ticket = UInt64
     /// Names one batch.
-    typealias BatchID = UInt64
+    public typealias BatchID = UInt64
 
     /// What asking for a key came to.
-    enum Admission: Equatable {
+    public enum Admission: Sendable, Hashable {
+        /// It waits for this batch.
         case joined(Ticket, BatchID, Next)
+        /// As many wait as may.
         case full
     }
 
     /// What is to be done for the batch that was joined.
-    enum Next: Equatable {
+    public enum Next: Sendable, Hashable {
         /// It is new: set its alarm.
         case setAlarm
         /// It is complete: load it.
@@ -24,7 +26,7 @@ struct BatcherMachine<Key: Hashable & Sendable> {
     }
 
     /// What a waiter leaves behind.
-    enum Departure: Equatable {
+    public enum Departure: Sendable, Hashable {
         /// Its answer is there already.
         case answered
         /// Others who wait.
@@ -35,7 +37,7 @@ struct BatcherMachine<Key: Hashable & Sendable> {
         case noLoad(BatchID)
     }
 
-    private struct Batch {
+    private struct Batch: Sendable {
         /// Each once, in order of arrival.
         var keys: [Key] = []
         var waiters: [Ticket: Key] = [:]
@@ -51,15 +53,17 @@ struct BatcherMachine<Key: Hashable & Sendable> {
     private var orphanCount = 0
     private var lastID: UInt64 = 0
 
-    init(maximumBatchSize: Int, maximumPending: Int) {
+    /// Creates a machine whose batches have at most so many keys and for which at most so many wait.
+    public init(maximumBatchSize: Int, maximumPending: Int) {
         self.maximumBatchSize = maximumBatchSize
         self.maximumPending = maximumPending
     }
 
     /// How many wait, an orphaned load that goes on counting as one.
-    var pendingCount: Int { self.homes.count + self.orphanCount }
+    public var pendingCount: Int { self.homes.count + self.orphanCount }
 
-    mutating func ask(_ key: Key) -> Admission {
+    /// Asks for a key.
+    public mutating func ask(_ key: Key) -> Admission {
         guard self.pendingCount < self.maximumPending else { return .full }
         let isNew = self.gathering == nil
         let id = self.gathering ?? self.nextID()
@@ -81,13 +85,14 @@ struct BatcherMachine<Key: Hashable & Sendable> {
     /// The batch's time has come.
     ///
     /// - Returns: The keys to load, or nil if that was done, or given up, before.
-    mutating func ring(_ id: BatchID) -> [Key]? {
+    public mutating func ring(_ id: BatchID) -> [Key]? {
         guard self.gathering == id else { return nil }
         self.gathering = nil
         return self.batches[id]?.keys
     }
 
-    mutating func leave(_ ticket: Ticket) -> Departure {
+    /// Waits no longer.
+    public mutating func leave(_ ticket: Ticket) -> Departure {
         guard let id = self.homes.removeValue(forKey: ticket), var batch = self.batches.removeValue(forKey: id),
             let key = batch.waiters.removeValue(forKey: ticket)
         else { return .answered }
@@ -107,7 +112,7 @@ struct BatcherMachine<Key: Hashable & Sendable> {
     /// The load has ended.
     ///
     /// - Returns: Those who waited for it, each with its key.
-    mutating func finish(_ id: BatchID) -> [Ticket: Key] {
+    public mutating func finish(_ id: BatchID) -> [Ticket: Key] {
         guard let batch = self.batches.removeValue(forKey: id) else {
             self.orphanCount -= 1
             return [:]
@@ -117,9 +122,9 @@ struct BatcherMachine<Key: Hashable & Sendable> {
     }
 
     /// Whether the batch still takes keys.
-    func isGathering(_ id: BatchID) -> Bool { self.gathering == id }
+    public func isGathering(_ id: BatchID) -> Bool { self.gathering == id }
     /// Whether somebody waits for the batch.
-    func isWanted(_ id: BatchID) -> Bool { self.batches[id] != nil }
+    public func isWanted(_ id: BatchID) -> Bool { self.batches[id] != nil }
 
     private mutating func nextID() -> UInt64 {
         self.lastID += 1

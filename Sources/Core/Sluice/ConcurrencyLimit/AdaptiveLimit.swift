@@ -7,7 +7,7 @@
 /// errors that come back at once do not pass for a fast service. Now and then the limit shrinks for one round of samples, to
 /// measure the latency without a queue; so a steady mild overload does not become the normal state, and a service that has
 /// become slower for good is believed.
-struct AdaptiveLimit: Sendable {
+public struct AdaptiveLimit: Sendable {
     /// What one round of samples says.
     struct Round: Sendable {
         /// Calls that gave a time.
@@ -22,7 +22,7 @@ struct AdaptiveLimit: Sendable {
     }
 
     /// One limit in this many rounds is a measurement of the latency without load.
-    static let roundsBetweenProbes = 30
+    public static let roundsBetweenProbes = 30
 
     /// The limit, with fractions, so that small steps add up.
     private var value: Double
@@ -35,18 +35,32 @@ struct AdaptiveLimit: Sendable {
     private var isProbing = false
     /// How many calls begun before the probe are still to end; their times say nothing of it.
     private var draining = 0
-    private let settings: ConcurrencyLimitSettings
-    private(set) var limit: Int
+    private var settings: ConcurrencyLimitSettings
+    /// How many may run at once at this moment.
+    public private(set) var limit: Int
 
     /// Creates the limit that `settings` ask for; nil if they ask for a fixed one.
-    init?(_ settings: ConcurrencyLimitSettings) {
+    public init?(_ settings: ConcurrencyLimitSettings) {
         guard settings.algorithm != .fixed else { return nil }
         self.value = Double(settings.initial)
         self.settings = settings
         self.limit = settings.initial
     }
 
-    mutating func record(_ result: ConcurrencyMachine.Result, inFlight: Int, at now: Instant) {
+    /// Works by other settings, and keeps what it has learned as far as they allow it.
+    public mutating func update(_ settings: ConcurrencyLimitSettings) {
+        self.settings = settings
+        self.value = min(max(self.value, Double(settings.minimum)), Double(settings.maximum))
+        self.limit = min(max(self.isProbing ? self.limit : Int(self.value), settings.minimum), settings.maximum)
+    }
+
+    /// A call has ended.
+    ///
+    /// - Parameters:
+    ///   - result: How.
+    ///   - inFlight: How many ran when it ended, itself included.
+    ///   - now: The present moment.
+    public mutating func record(_ result: ConcurrencyMachine.Result, inFlight: Int, at now: Instant) {
         let start = self.roundStart ?? now
         self.roundStart = start
         if self.draining > 0 {

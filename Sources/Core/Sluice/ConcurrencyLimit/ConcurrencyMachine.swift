@@ -110,17 +110,16 @@ public struct ConcurrencyMachine: Sendable {
         return self.admit(at: now)
     }
 
-    /// Works by other values; who runs goes on, and who waits stays.
+    /// Works by other values; who runs goes on, who waits stays, and a limit that adapts keeps what it has learned.
     public mutating func update(_ settings: ConcurrencyLimitSettings) throws(InvalidSettingError) -> Turn {
         try settings.validate()
-        let changesLimit =
-            settings.algorithm != self.settings.algorithm || settings.maximum != self.settings.maximum
-            || settings.minimum != self.settings.minimum
         self.settings = settings
-        if changesLimit {
+        if settings.algorithm == .fixed || self.adaptive == nil {
             self.adaptive = AdaptiveLimit(settings)
-            self.limit = self.adaptive?.limit ?? settings.maximum
+        } else {
+            self.adaptive?.update(settings)
         }
+        self.limit = self.adaptive?.limit ?? settings.maximum
         // Nobody waits where no time was ever asked for.
         return self.latest.map { self.admit(at: $0) } ?? Turn()
     }

@@ -3,15 +3,19 @@
 /// The rules of a pool of equals alone: who gets a resource next, with no clock, lock or continuation.
 ///
 /// Free resources are lent last-returned-first, so that warm ones stay warm; those who wait are served first-come-first-served.
-struct PoolMachine<Resource> {
+public struct PoolMachine<Resource> {
     /// Names one waiter.
-    typealias Ticket = UInt64
+    public typealias Ticket = UInt64
 
     /// What asking for a resource came to.
-    enum Answer {
+    public enum Answer {
+        /// Here it is.
         case lent(Resource)
+        /// All are lent: the caller waits.
         case waiting(Ticket)
+        /// As many wait as may.
         case full
+        /// Nothing is lent any more.
         case closed
     }
 
@@ -23,22 +27,25 @@ struct PoolMachine<Resource> {
     private var nextTicket: Ticket = 0
     private let maximumWaiters: Int
     private let total: Int
-    private(set) var isClosed = false
+    /// Whether nothing is lent any more.
+    public private(set) var isClosed = false
 
-    init(_ resources: [Resource], maximumWaiters: Int) {
+    /// Creates a pool of these resources, for which at most so many wait.
+    public init(_ resources: [Resource], maximumWaiters: Int) {
         self.free = resources
         self.total = resources.count
         self.maximumWaiters = maximumWaiters
     }
 
     /// How many wait.
-    var waiterCount: Int { self.waiting.count }
+    public var waiterCount: Int { self.waiting.count }
     /// How many resources are free.
-    var freeCount: Int { self.free.count }
+    public var freeCount: Int { self.free.count }
     /// Whether nothing is lent.
-    var isWhole: Bool { self.free.count == self.total }
+    public var isWhole: Bool { self.free.count == self.total }
 
-    mutating func ask() -> Answer {
+    /// Asks for a resource.
+    public mutating func ask() -> Answer {
         if self.isClosed { return .closed }
         if let resource = self.free.popLast() { return .lent(resource) }
         guard self.waiting.count < self.maximumWaiters else { return .full }
@@ -51,7 +58,7 @@ struct PoolMachine<Resource> {
     /// Takes a resource back.
     ///
     /// - Returns: Whose turn it is to have it, or nil if nobody waits and it is kept.
-    mutating func giveBack(_ resource: Resource) -> Ticket? {
+    public mutating func giveBack(_ resource: Resource) -> Ticket? {
         while self.head < self.queue.count {
             let ticket = self.queue[self.head]
             self.head += 1
@@ -68,7 +75,7 @@ struct PoolMachine<Resource> {
     /// Lends nothing any more.
     ///
     /// - Returns: Those who wait, in vain.
-    mutating func close() -> Set<Ticket> {
+    public mutating func close() -> Set<Ticket> {
         self.isClosed = true
         defer { self.waiting = [] }
         return self.waiting
@@ -77,7 +84,7 @@ struct PoolMachine<Resource> {
     /// Leaves the queue.
     ///
     /// - Returns: False if the turn had come already.
-    mutating func giveUp(_ ticket: Ticket) -> Bool {
+    public mutating func giveUp(_ ticket: Ticket) -> Bool {
         guard self.waiting.remove(ticket) != nil else { return false }
         // Or those who gave up would pile up for as long as nothing comes back.
         if self.queue.count - self.head > 2 * self.waiting.count + 32 {
@@ -95,3 +102,6 @@ struct PoolMachine<Resource> {
         self.head = 0
     }
 }
+
+extension PoolMachine: Sendable where Resource: Sendable {}
+extension PoolMachine.Answer: Sendable where Resource: Sendable {}

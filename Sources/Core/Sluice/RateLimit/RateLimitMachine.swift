@@ -24,8 +24,9 @@ public struct RateLimitMachine: Sendable {
     /// In use instead of the bucket, if there is one.
     private var window: SlidingWindow?
     private var queue = WaitQueue()
-    private var queuedCost = 0
-    private var costs: [Ticket: Int] = [:]
+    /// What those who wait take, by priority, and each of them.
+    private var queuedCosts = [Int](repeating: 0, count: OperationPriority.allCases.count)
+    private var waiting: [Ticket: (cost: Int, priority: OperationPriority)] = [:]
     private var nextTicket: Ticket = 0
     /// The values it works by.
     public private(set) var settings: RateLimitSettings
@@ -60,15 +61,17 @@ public struct RateLimitMachine: Sendable {
         _ priority: OperationPriority = .normal, at now: Instant, cost: Int = 1, patience: Duration
     ) -> Answer {
         if self.enter(at: now, cost: cost) { return .run }
-        let wait = self.wait(for: cost, behind: self.queuedCost, at: now)
+        // Those who matter less wait for it, and not it for them.
+        let ahead = self.queuedCosts[priority.rawValue...].reduce(0, +)
+        let wait = self.wait(for: cost, behind: ahead, at: now)
         guard wait <= patience.clampedNanoseconds, self.queue.count < self.settings.maximumQueued else {
             return .refused(retryAfter: .nanoseconds(wait))
         }
-        let isFirst = self.queue.count == 0
         self.nextTicket += 1
         self.queue.append(WaitQueue.Waiter(ticket: self.nextTicket, arrival: now, cost: cost), priority)
-        self.costs[self.nextTicket] = cost
-        self.queuedCost += cost
+        self.waiting[self.nextTicket] = (cost, priority)
+        self.queuedCosts[priority.rawValue] += cost
+        let isFirst = self.queue.first()?.ticket == self.nextTicket
         return .wait(self.nextTicket, wakeAt: isFirst ? self.nextWake(at: now) : nil)
     }
 
@@ -159,6 +162,7 @@ public struct RateLimitMachine: Sendable {
     }
 
     private mutating func forget(_ ticket: Ticket) {
-        self.queuedCost -= self.costs.removeValue(forKey: ticket) ?? 0
+        guard let left = self.waiting.removeValue(forKey: ticket) else { return }
+        self.queuedCosts[left.priority.rawValue] -= left.cost
     }
 }

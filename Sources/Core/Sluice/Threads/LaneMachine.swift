@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The rules of a ``ThreadLane`` alone: what runs next, on how many threads, and what is turned away.
-struct LaneMachine<Job> {
+public struct LaneMachine<Job> {
     /// Names one job.
-    typealias Ticket = UInt64
+    public typealias Ticket = UInt64
 
     /// What handing in a job came to.
-    enum Admission {
+    public enum Admission {
         /// A thread that sleeps must be woken for it.
         case wakeThread(Ticket)
         /// A thread must be started for it.
         case startThread(Ticket)
         /// Every thread is at work.
         case queued(Ticket)
+        /// As many wait as may.
         case full
+        /// The lane takes no job any more.
         case closed
     }
 
     /// What a thread should do next.
-    enum Turn {
+    public enum Turn {
+        /// Run this.
         case run(Job)
         /// Sleep until woken.
         case sleep
@@ -37,21 +40,24 @@ struct LaneMachine<Job> {
     private var threadCount = 0
     private var sleeperCount = 0
     private var isClosed = false
-    private(set) var runningCount = 0
+    /// How many jobs run.
+    public private(set) var runningCount = 0
 
-    init(maximumThreads: Int, maximumQueued: Int) {
+    /// Creates a lane of at most so many threads and so many jobs that wait for one.
+    public init(maximumThreads: Int, maximumQueued: Int) {
         self.maximumThreads = maximumThreads
         self.maximumQueued = maximumQueued
     }
 
     /// How many jobs no thread has taken yet.
-    var queuedCount: Int { self.jobs.count }
+    public var queuedCount: Int { self.jobs.count }
     /// How many tickets are kept, for tests.
     var orderCount: Int { self.order.count }
     /// Whether the lane is closed and its last thread gone.
-    var isOver: Bool { self.isClosed && self.threadCount == 0 }
+    public var isOver: Bool { self.isClosed && self.threadCount == 0 }
 
-    mutating func submit(_ job: Job) -> Admission {
+    /// Hands in a job.
+    public mutating func submit(_ job: Job) -> Admission {
         if self.isClosed { return .closed }
         // Before the sum, which is out of range for a queue said to be as long as can be.
         guard self.jobs.count + self.runningCount - self.maximumThreads < self.maximumQueued else { return .full }
@@ -72,12 +78,12 @@ struct LaneMachine<Job> {
     /// Leaves the queue.
     ///
     /// - Returns: The job, or nil if a thread has taken it or it has left before.
-    mutating func leave(_ ticket: Ticket) -> Job? {
+    public mutating func leave(_ ticket: Ticket) -> Job? {
         self.jobs.removeValue(forKey: ticket)
     }
 
-    /// A thread is free.
-    mutating func turn(afterJob: Bool) -> Turn {
+    /// A thread is free, because it is new, was woken or has run a job.
+    public mutating func turn(afterJob: Bool) -> Turn {
         if afterJob { self.runningCount -= 1 }
         while self.head < self.order.count {
             self.head += 1
@@ -97,7 +103,7 @@ struct LaneMachine<Job> {
     /// The thread asked for could not be started.
     ///
     /// - Returns: Every job that waits, if there is no other thread to take them.
-    mutating func noThread() -> [Job] {
+    public mutating func noThread() -> [Job] {
         self.threadCount -= 1
         guard self.threadCount == 0 else { return [] }
         defer { self.jobs = [:] }
@@ -107,7 +113,7 @@ struct LaneMachine<Job> {
     /// Takes no job any more.
     ///
     /// - Returns: The jobs that no thread has taken, which never will, and how many threads sleep and must be woken to end.
-    mutating func close() -> (jobs: [Job], sleeperCount: Int) {
+    public mutating func close() -> (jobs: [Job], sleeperCount: Int) {
         self.isClosed = true
         defer { (self.jobs, self.sleeperCount) = ([:], 0) }
         return (self.jobs.sorted { $0.key < $1.key }.map(\.value), self.sleeperCount)
@@ -122,3 +128,7 @@ struct LaneMachine<Job> {
         self.order.append(ticket)
     }
 }
+
+extension LaneMachine: Sendable where Job: Sendable {}
+extension LaneMachine.Turn: Sendable where Job: Sendable {}
+extension LaneMachine.Admission: Sendable {}

@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-public import Synchronization
+import Synchronization
 
-/// One run of some work that a time limit may end: the work's outcome, and which came first, its end or the limit.
-///
-/// Unchecked, because `outcome` is written by the task that runs the work, before it sets `state` or ends, and read by the one that
-/// waits for it, after it has seen either.
+/// Which came first of some work, which a time limit may end: its end or the limit.
 @usableFromInline
-final class LimitedRun<Value, Failure: Error>: @unchecked Sendable {
+final class LimitedRun: Sendable {
     /// 0 while the work runs, 1 once it has ended, 2 once the limit has come before that.
-    @usableFromInline let state = Atomic<UInt8>(0)
+    private let state = Atomic<UInt8>(0)
     /// The thread that the work was started on.
-    @usableFromInline let thread: UInt
-    /// Whether the work ended on that thread.
-    ///
-    /// Written there alone, and read there, once, right after the start: by then it says that the work never left the thread, and
-    /// what is written later nobody reads.
-    @usableFromInline var hasEndedInPlace = false
-    @usableFromInline var outcome: Outcome<Value, Failure>?
+    private let thread: UInt
+    private let endedOnThread = Atomic(false)
 
     @usableFromInline
     init() {
@@ -24,14 +16,16 @@ final class LimitedRun<Value, Failure: Error>: @unchecked Sendable {
     }
 
     /// The work has ended.
-    @inlinable
-    func finish(_ outcome: consuming Outcome<Value, Failure>) {
-        self.outcome = consume outcome
-        if self.isOnStartingThread { self.hasEndedInPlace = true }
+    @usableFromInline
+    func finish() {
+        if DedicatedThread.currentIdentity == self.thread { self.endedOnThread.store(true, ordering: .relaxed) }
         _ = self.state.compareExchange(expected: 0, desired: 1, ordering: .acquiringAndReleasing)
     }
 
-    @usableFromInline var isOnStartingThread: Bool { DedicatedThread.currentIdentity == self.thread }
+    /// Whether the work ended on the thread it was started on; asked there, once, right after the start, when it says that the
+    /// work never left the thread.
+    @usableFromInline
+    var hasEndedInPlace: Bool { self.endedOnThread.load(ordering: .relaxed) }
 
     /// The limit has come.
     ///
@@ -42,7 +36,7 @@ final class LimitedRun<Value, Failure: Error>: @unchecked Sendable {
     }
 
     /// Whether the limit came first.
-    @inlinable
+    @usableFromInline
     var hasExpired: Bool { self.state.load(ordering: .acquiring) == 2 }
 }
 
@@ -90,24 +84,29 @@ extension OperationContext {
         _ next: nonisolated(nonsending) (OperationContext) async -> Outcome<Value, Failure>
     ) async -> Outcome<Value, Failure>? {
         await withoutActuallyEscaping(next) { next in
-            let run = LimitedRun<Value, Failure>()
+            let run = LimitedRun()
+            // Memory by hand, since a class of its own for each type of outcome is looked up at run time: a tenth of the whole.
+            let outcome = Unchecked(UnsafeMutablePointer<Outcome<Value, Failure>>.allocate(capacity: 1))
+            defer { outcome.value.deallocate() }
             let next = Unchecked(next)
             let task = Task.immediate {
                 // Capturing the isolation makes the task run on it, so `next` may touch what its caller may.
                 _ = isolation
-                run.finish(await next.value(self))
+                outcome.value.initialize(to: await next.value(self))
+                run.finish()
             }
             // Ended before it first suspended: the work, and so the closure, is done. (Ended on another thread, that one may
             // still hold the closure, so then the task is waited for.)
-            if run.hasEndedInPlace { return run.outcome }
+            if run.hasEndedInPlace { return outcome.value.move() }
             await self.wait(for: task, ending: run)
-            guard case .cancelled = run.outcome, run.hasExpired, !Task.isCancelled else { return run.outcome }
+            let ended = outcome.value.move()
+            guard case .cancelled = ended, run.hasExpired, !Task.isCancelled else { return ended }
             return nil
         }
     }
 
     @usableFromInline
-    func wait<Value, Failure: Error>(for task: Task<Void, Never>, ending run: LimitedRun<Value, Failure>) async {
+    func wait(for task: Task<Void, Never>, ending run: LimitedRun) async {
         let alarm = self.time.schedule(at: self.deadline) {
             if run.expire() { task.cancel() }
         }
