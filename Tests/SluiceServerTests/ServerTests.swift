@@ -181,7 +181,7 @@ struct ServerTests {
             }
         }
         let lines = self.lines.withLock { $0 }.filter { $0.contains("operation=abc-1") }
-        #expect(lines.contains { $0.contains("pipeline=database.read") })
+        #expect(lines.contains { $0.contains("pipeline=database.statement") })
         #expect(lines.contains { $0.contains(" debug request ") })
     }
 

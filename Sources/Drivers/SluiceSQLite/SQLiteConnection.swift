@@ -2,21 +2,20 @@
 import CSQLite
 import Sluice
 import SluiceSQL
-import Synchronization
 
 /// One SQLite connection on a thread of its own.
 ///
 /// - Note: Unchecked, because the handle is a C pointer; it is touched on `thread` only.
 final class SQLiteConnection: SQLConnection, @unchecked Sendable {
-    let thread: SQLiteThread
+    let thread: ConnectionThread
     private var handle: SQLiteHandle?
     /// Whether a transaction was begun and neither committed nor rolled back, as far as the borrower knows.
     private var hasBegun = false
 
     init(path: String, isReader: Bool) async throws {
-        self.thread = try SQLiteThread()
+        self.thread = try ConnectionThread()
         do {
-            try await self.onThread { self.handle = try SQLiteHandle.open(path: path, isReader: isReader) }
+            try await self.thread.run { self.handle = try SQLiteHandle.open(path: path, isReader: isReader) }
         } catch {
             self.thread.stop()
             throw error
@@ -25,31 +24,33 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
 
     /// Closes the connection and ends its thread; called once, when nobody uses it any more.
     func close() async {
-        try? await self.onThread { self.handle = nil }
+        try? await self.thread.run { self.handle = nil }
         self.thread.stop()
     }
 
     func execute(_ query: SQLQuery) async throws -> SQLResult {
         let run = SQLiteRun()
         return try await withTaskCancellationHandler {
-            try await self.onThread { try self.executeHere(query, run) }
+            try await self.thread.run { try self.executeHere(query, run) }
         } onCancel: {
             run.cancel()
         }
     }
 
-    func begin(_ access: SQLAccess) async throws {
+    var dialect: SQLDialect { .sqlite }
+
+    func begin(_ options: TransactionOptions) async throws {
         try Task.checkCancellation()
-        try await self.onThread {
+        try await self.thread.run {
             // Left open by a borrower whose rollback failed: it must not become part of this one's transaction.
             if self.handle?.isInTransaction == true { _ = try self.executeHere("ROLLBACK") }
-            _ = try self.executeHere(access == .write ? "BEGIN IMMEDIATE" : "BEGIN")
+            _ = try self.executeHere(options.access == .write ? "BEGIN IMMEDIATE" : "BEGIN")
             self.hasBegun = true
         }
     }
 
     func commit() async throws {
-        try await self.onThread {
+        try await self.thread.run {
             _ = try self.executeHere("COMMIT")
             self.hasBegun = false
         }
@@ -57,7 +58,7 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
 
     func rollback() async throws {
         // SQLite rolls back by itself after some errors (disk full, out of memory); then there is nothing left to undo.
-        try await self.onThread {
+        try await self.thread.run {
             self.hasBegun = false
             if self.handle?.isInTransaction == true { _ = try self.executeHere("ROLLBACK") }
         }
@@ -75,18 +76,9 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
             guard let result = try self.handle?.execute(query) else { throw Self.closed }
             return result
         } catch {
-            throw error.isInterruption ? CancellationError() : error
+            throw error.isInterruption ? (run?.reason ?? error) : error
         }
     }
 
     private static let closed = SQLError(.connection, message: "the database is closed")
-
-    /// Runs `work` on the connection's thread: at once if that is where the caller is, by a hop otherwise.
-    private func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
-        if self.thread.isCurrent { return try work() }
-        return try await withCheckedThrowingContinuation { continuation in
-            let isAccepted = self.thread.call { continuation.resume(with: Result { try work() }) }
-            if !isAccepted { continuation.resume(throwing: Self.closed) }
-        }
-    }
 }

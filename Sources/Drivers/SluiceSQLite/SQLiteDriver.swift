@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-public import Sluice
+import Sluice
 public import SluiceSQL
 
 /// SQLite on the system's libsqlite3: one writer and several readers, each on a thread of its own.
@@ -21,8 +21,8 @@ public final class SQLiteDriver: DatabaseDriver {
     private let connections: [SQLiteConnection]
 
     /// Opens a file or a database in memory.
-    public static func open(_ url: String, time: any TimeSource) async throws -> any DatabaseDriver {
-        var path = url.dropFirst("sqlite:".count)
+    public static func open(_ url: DatabaseURL, _ options: DatabaseOptions) async throws -> any DatabaseDriver {
+        var path = url.remainder[...]
         if path.hasPrefix("//") { path = path.dropFirst(2) }
         guard !path.isEmpty else {
             throw SQLError(
@@ -57,6 +57,9 @@ public final class SQLiteDriver: DatabaseDriver {
         self.watcher = opened[1]
         self.connections = opened
     }
+
+    /// `sqlite`.
+    public var dialect: SQLDialect { .sqlite }
 
     /// Lends the writer or a reader; a transaction's closure runs on the connection's thread.
     public func withConnection<Value>(

@@ -47,6 +47,7 @@ struct SQLiteHandle: ~Copyable {
     var isInTransaction: Bool { sqlite3_get_autocommit(self.pointer) == 0 }
 
     mutating func execute(_ query: SQLQuery) throws(SQLError) -> SQLResult {
+        if let fault = query.fault { throw fault }
         let statement = try self.statement(query.text)
         defer {
             sqlite3_reset(statement)
@@ -54,17 +55,23 @@ struct SQLiteHandle: ~Copyable {
         }
         for (index, value) in query.values.enumerated() { try self.bind(value, at: Int32(index + 1), of: statement) }
         let before = sqlite3_total_changes(self.pointer)
-        var rows: [SQLRow] = []
-        var columns: SQLColumns?
+        var values: [SQLValue] = []
+        var rowCount = 0
         while true {
             let status = sqlite3_step(statement)
             if status == SQLITE_DONE { break }
             guard status == SQLITE_ROW else { throw self.error(status) }
-            let names = columns ?? SQLColumns(Self.columnNames(statement))
-            columns = names
-            rows.append(SQLRow(columns: names, values: Self.values(statement)))
+            rowCount += 1
+            Self.appendValues(of: statement, to: &values)
         }
-        return SQLResult(rows: rows, changeCount: Int(sqlite3_total_changes(self.pointer) - before))
+        let rows =
+            sqlite3_column_count(statement) == 0
+            ? .none
+            : SQLRows(
+                SQLValues(columns: SQLColumns(Self.columnNames(statement)), rowCount: rowCount, values: values))
+        return SQLResult(
+            rows: rows, changeCount: Int(sqlite3_total_changes(self.pointer) - before),
+            insertedID: sqlite3_last_insert_rowid(self.pointer))
     }
 
     private mutating func statement(_ text: String) throws(SQLError) -> OpaquePointer {
@@ -91,17 +98,23 @@ struct SQLiteHandle: ~Copyable {
     }
 
     private func bind(_ value: SQLValue, at index: Int32, of statement: OpaquePointer) throws(SQLError) {
-        // SQLITE_TRANSIENT: SQLite copies the bytes before the call returns.
-        let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
         let status =
             switch value {
             case .null: sqlite3_bind_null(statement, index)
             case .integer(let value): sqlite3_bind_int64(statement, index, value)
             case .real(let value): sqlite3_bind_double(statement, index, value)
-            case .text(let value): sqlite3_bind_text(statement, index, value, Int32(value.utf8.count), transient)
-            case .blob(let value): sqlite3_bind_blob(statement, index, value, Int32(value.count), transient)
+            case .text(let value): self.bind(text: value, at: index, of: statement)
+            case .blob(let value): sqlite3_bind_blob(statement, index, value, Int32(value.count), Self.transient)
+            case .timestamp(let value): self.bind(text: SQLTimestamp.text(value), at: index, of: statement)
             }
         guard status == SQLITE_OK else { throw self.error(status) }
+    }
+
+    /// Tells SQLite to copy the bytes before the call returns.
+    private static var transient: sqlite3_destructor_type { unsafeBitCast(-1, to: sqlite3_destructor_type.self) }
+
+    private func bind(text: String, at index: Int32, of statement: OpaquePointer) -> Int32 {
+        sqlite3_bind_text(statement, index, text, Int32(text.utf8.count), Self.transient)
     }
 
     private static func columnNames(_ statement: OpaquePointer) -> [String] {
@@ -110,21 +123,23 @@ struct SQLiteHandle: ~Copyable {
         }
     }
 
-    private static func values(_ statement: OpaquePointer) -> [SQLValue] {
-        (0..<sqlite3_column_count(statement)).map { index in
+    private static func appendValues(of statement: OpaquePointer, to values: inout [SQLValue]) {
+        for index in 0..<sqlite3_column_count(statement) {
+            let value: SQLValue
             switch sqlite3_column_type(statement, index) {
-            case SQLITE_INTEGER: return .integer(sqlite3_column_int64(statement, index))
-            case SQLITE_FLOAT: return .real(sqlite3_column_double(statement, index))
+            case SQLITE_INTEGER: value = .integer(sqlite3_column_int64(statement, index))
+            case SQLITE_FLOAT: value = .real(sqlite3_column_double(statement, index))
             case SQLITE_TEXT:
                 let text = sqlite3_column_text(statement, index)
                 let bytes = UnsafeBufferPointer(start: text, count: Int(sqlite3_column_bytes(statement, index)))
-                return .text(String(decoding: bytes, as: UTF8.self))
+                value = .text(String(decoding: bytes, as: UTF8.self))
             case SQLITE_BLOB:
                 let blob = sqlite3_column_blob(statement, index)
-                return .blob(
+                value = .blob(
                     Array(UnsafeRawBufferPointer(start: blob, count: Int(sqlite3_column_bytes(statement, index)))))
-            default: return .null
+            default: value = .null
             }
+            values.append(value)
         }
     }
 

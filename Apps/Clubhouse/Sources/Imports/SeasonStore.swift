@@ -71,7 +71,7 @@ extension MatchRepository {
     }
 
     private static func upsertSeason(
-        _ name: String, _ source: SeasonSource?, on connection: any SQLConnection
+        _ name: String, _ source: SeasonSource?, on connection: any SQLExecutor
     ) async throws -> Int64 {
         if let source {
             // A URL that now brings another season no longer stands for the old one.
@@ -88,7 +88,7 @@ extension MatchRepository {
         return try await Self.seasonID(name, on: connection)
     }
 
-    private static func insert(_ match: Match, season: Int64, on connection: any SQLConnection) async throws {
+    private static func insert(_ match: Match, season: Int64, on connection: any SQLExecutor) async throws {
         let (key, score) = (match.key, match.score)
         _ = try await connection.execute(
             """
@@ -102,7 +102,7 @@ extension MatchRepository {
             """)
     }
 
-    private static func update(_ id: Int64, to match: Match, on connection: any SQLConnection) async throws {
+    private static func update(_ id: Int64, to match: Match, on connection: any SQLExecutor) async throws {
         let score = match.score
         _ = try await connection.execute(
             """

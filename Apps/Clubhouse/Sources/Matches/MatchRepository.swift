@@ -83,14 +83,14 @@ struct MatchRepository: Sendable {
         }
     }
 
-    static func seasonID(_ name: String, on connection: any SQLConnection) async throws -> Int64 {
+    static func seasonID(_ name: String, on connection: any SQLExecutor) async throws -> Int64 {
         guard let row = try await connection.first("SELECT id FROM clubhouse_seasons WHERE name = \(name)") else {
             throw ClubhouseProblem.unknownSeason(name)
         }
         return try row.decode("id")
     }
 
-    private static func checkTeam(_ team: String, season: String?, on connection: any SQLConnection) async throws {
+    private static func checkTeam(_ team: String, season: String?, on connection: any SQLExecutor) async throws {
         var plays: SQLQuery = "(m.team1 = \(team) OR m.team2 = \(team))"
         if let season { plays = "\(plays) AND s.name = \(season)" }
         let row = try await connection.first(

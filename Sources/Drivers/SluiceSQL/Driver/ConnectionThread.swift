@@ -2,13 +2,12 @@
 import DequeModule
 import Dispatch
 import Sluice
-import SluiceSQL
 import Synchronization
 
-/// The thread that one SQLite connection lives on, so that its blocking calls never hold up the cooperative pool.
+/// The thread that one connection of a blocking client library lives on, so that its calls never hold up the cooperative pool.
 ///
 /// It is also a task executor: a transaction's closure runs on it, and then its statements need no hop at all.
-final class SQLiteThread: TaskExecutor, Sendable {
+package final class ConnectionThread: TaskExecutor, Sendable {
     private enum Work {
         case call(@Sendable () -> Void)
         case job(UnownedJob)
@@ -25,7 +24,7 @@ final class SQLiteThread: TaskExecutor, Sendable {
     /// The running thread's identity, or 0 before it runs.
     private let identity = Atomic<UInt>(0)
 
-    init() throws {
+    package init() throws {
         let status = DedicatedThread.start { self.run() }
         guard status == 0 else {
             throw SQLError(.connection, message: "no thread could be started (errno \(status))")
@@ -33,25 +32,39 @@ final class SQLiteThread: TaskExecutor, Sendable {
     }
 
     /// Whether the caller runs on this thread.
-    var isCurrent: Bool { self.identity.load(ordering: .relaxed) == DedicatedThread.currentIdentity }
+    package var isCurrent: Bool { self.identity.load(ordering: .relaxed) == DedicatedThread.currentIdentity }
 
     /// Runs `work` on the thread, after what was handed in before it.
     ///
     /// - Returns: False if the thread has been stopped and `work` will never run.
-    func call(_ work: @escaping @Sendable () -> Void) -> Bool {
+    package func call(_ work: @escaping @Sendable () -> Void) -> Bool {
         self.add(.call(work))
     }
 
     /// Ends the thread once it has done what was handed in before.
-    func stop() {
+    package func stop() {
         _ = self.add(.stop)
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         // A job must run: one that comes after the thread was stopped, which only the end of a closure lent a connection past
         // its scope can be, runs where it is.
         let job = UnownedJob(job)
         if !self.add(.job(job)) { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+
+    /// Runs `work` on the thread and returns what it returns: at once if that is where the caller is, by a hop otherwise.
+    ///
+    /// - Throws: ``SQLError`` of kind `connection` if the thread has been stopped.
+    package func run<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+        if self.isCurrent { return try work() }
+        return try await withCheckedThrowingContinuation { continuation in
+            let isAccepted = self.call { continuation.resume(with: Result { try work() }) }
+            if !isAccepted {
+                continuation.resume(
+                    throwing: SQLError(.connection, message: "the connection is closed", hasRun: false))
+            }
+        }
     }
 
     private func add(_ work: Work) -> Bool {

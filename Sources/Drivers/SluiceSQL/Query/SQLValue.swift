@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// One value of a column or a bound parameter, as every engine has it.
+///
+/// Types that an engine has beyond these come as text: decimals, dates without a time, UUIDs, JSON.
 public enum SQLValue: Sendable, Hashable {
     case null
     case integer(Int64)
     case real(Double)
     case text(String)
     case blob([UInt8])
+    /// A moment, in microseconds since the beginning of 1970, UTC; SQLite, which has no such type, keeps it as text.
+    case timestamp(Int64)
 
     /// The kind of value, without the value itself, for error messages.
     public var typeName: String {
@@ -16,6 +20,7 @@ public enum SQLValue: Sendable, Hashable {
         case .real: "real"
         case .text: "text"
         case .blob: "blob"
+        case .timestamp: "timestamp"
         }
     }
 }
@@ -102,5 +107,30 @@ extension Optional: SQLConvertible where Wrapped: SQLConvertible {
         }
         guard let value = Wrapped(sqlValue: sqlValue) else { return nil }
         self = .some(value)
+    }
+}
+
+extension Int32: SQLConvertible {
+    /// The integer.
+    public var sqlValue: SQLValue { .integer(Int64(self)) }
+
+    /// Takes an integer.
+    public init?(sqlValue: SQLValue) {
+        guard case .integer(let value) = sqlValue else { return nil }
+        self.init(exactly: value)
+    }
+}
+
+extension [UInt8]: SQLConvertible {
+    /// The bytes.
+    public var sqlValue: SQLValue { .blob(self) }
+
+    /// Takes bytes, and text as its UTF-8.
+    public init?(sqlValue: SQLValue) {
+        switch sqlValue {
+        case .blob(let value): self = value
+        case .text(let value): self = Array(value.utf8)
+        default: return nil
+        }
     }
 }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Sluice
+
+/// A database: one API over every engine.
+///
+/// Every call runs under a deadline (30 s unless the caller's is earlier) and is repeated where that is safe: while another holds
+/// the lock that is needed, when a transaction could not be put in order with others, when a statement that changes nothing lost
+/// its connection.
+///
+/// ```swift
+/// let database = try await Database.open("sqlite:club.db", drivers: [SQLiteDriver.self])
+/// let rows = try await database.rows("SELECT name FROM members WHERE joined >= \(date)")
+/// ```
+public final class Database: SQLExecutor {
+    /// The engine's own driver, for what only it can do.
+    public let driver: any DatabaseDriver
+    private let statements: Pipeline<Nested<WatchedDeadline, Retry>>
+    private let transactions: Pipeline<Nested<Deadline, Retry>>
+    private let versions: DatabaseVersions
+
+    /// Opens the database that `url` names.
+    ///
+    /// - Parameters:
+    ///   - url: For example `sqlite:var/sluice.db`, `sqlite::memory:` or `postgres://app@localhost/club`.
+    ///   - drivers: The engines this program can open.
+    ///   - pool: How connections are pooled, where the engine has a server.
+    ///   - timeout: The longest one call may take, waiting for a connection included.
+    ///   - time: The time line of timeouts and waits.
+    ///   - observer: Who is told of every call.
+    /// - Throws: ``SQLError`` of kind `configuration` if no driver takes the URL, else whatever the driver throws.
+    public static func open(
+        _ url: String, drivers: [any DatabaseDriver.Type], pool: PoolSettings = PoolSettings(),
+        timeout: Duration = .seconds(30), time: any TimeSource = SystemTime.shared,
+        observer: (any PolicyObserver)? = nil
+    ) async throws -> Database {
+        let url = try DatabaseURL(url)
+        guard let driver = drivers.first(where: { $0.schemes.contains(url.scheme) }) else {
+            let known = drivers.flatMap { $0.schemes }.map { "\($0):" }.joined(separator: ", ")
+            throw SQLError(
+                .configuration, message: "no driver for this database URL; it must begin with one of: \(known)")
+        }
+        // Others may be opening, and so making, the same file at this moment.
+        let opening = Pipeline("database.open", time: time, observer: observer) {
+            Deadline(timeout)
+            Self.retry()
+        }
+        let opened = try await opening { try await driver.open(url, DatabaseOptions(pool: pool, time: time)) }
+        return Database(driver: opened, timeout: timeout, time: time, observer: observer)
+    }
+
+    /// Creates a database on an open driver.
+    public init(
+        driver: any DatabaseDriver, timeout: Duration = .seconds(30), time: any TimeSource = SystemTime.shared,
+        observer: (any PolicyObserver)? = nil
+    ) {
+        self.driver = driver
+        self.versions = DatabaseVersions(driver: driver, time: time)
+        self.statements = Pipeline("database.statement", time: time, observer: observer) {
+            WatchedDeadline(timeout)
+            Self.retry()
+        }
+        self.transactions = Pipeline("database.transaction", time: time, observer: observer) {
+            Deadline(timeout)
+            Self.retry()
+        }
+    }
+
+    /// Many short tries, since a lock is held for milliseconds, and it is the deadline that says when to stop; but only of what
+    /// the engine says is worth repeating: an error of the caller's own closure never is.
+    private static func retry() -> Retry {
+        let backoff = Backoff.exponential(from: .milliseconds(10)).capped(at: .milliseconds(250)).jittered()
+        return Retry(maximumAttempts: 1_000, backoff: backoff, budget: nil) {
+            ($0 as? SQLError)?.retryAdvice ?? .never
+        }
+    }
+
+    /// How the engine wants its statements written.
+    public var dialect: SQLDialect { self.driver.dialect }
+
+    /// Runs one statement that changes nothing and returns its rows.
+    public func rows(_ query: SQLQuery) async throws -> SQLRows {
+        try await self.statements.outcome(isIdempotent: true) { (_: OperationContext) async throws in
+            try await self.driver.execute(query, .read).rows
+        }.get()
+    }
+
+    /// Runs one statement, which takes effect by itself.
+    ///
+    /// - Throws: ``SQLError``; of kind `connection` with `hasRun` nil if the connection was lost and it is unknown whether the
+    ///   statement took effect.
+    public func execute(_ query: SQLQuery) async throws -> SQLResult {
+        let result = try await self.statements.outcome { (_: OperationContext) async throws in
+            try await self.driver.execute(query, .write)
+        }.get()
+        self.versions.noteCommit()
+        return result
+    }
+
+    /// Runs statements that change nothing and all see the database as it was at the first of them.
+    public func read<Value>(_ body: (SQLTransaction) async throws -> Value) async throws -> Value {
+        try await self.transact(TransactionOptions(.read, isolation: .repeatableRead), body)
+    }
+
+    /// Runs statements as one transaction: all of them, or, if `body` throws or the task is cancelled, none.
+    ///
+    /// `body` may be run more than once, since a transaction that met others is repeated whole.
+    ///
+    /// - Throws: What `body` throws; ``SQLError`` of kind `outcomeUnknown` if the connection was lost while it was committed.
+    public func withTransaction<Value>(
+        _ options: TransactionOptions = .write, _ body: (SQLTransaction) async throws -> Value
+    ) async throws -> Value {
+        let value = try await self.transact(options, body)
+        self.versions.noteCommit()
+        return value
+    }
+
+    /// Runs operations in order as one transaction.
+    public func withTransaction(_ operations: [@Sendable (SQLTransaction) async throws -> Void]) async throws {
+        try await self.withTransaction { transaction in
+            for operation in operations { try await operation(transaction) }
+        }
+    }
+
+    private func transact<Value>(
+        _ options: TransactionOptions, _ body: (SQLTransaction) async throws -> Value
+    ) async throws -> Value {
+        var attempt = 0
+        let (value, transaction) = try await self.transactions {
+            attempt += 1
+            let number = attempt
+            return try await self.driver.withConnection(options.access) { connection in
+                let transaction = SQLTransaction(on: connection, attempt: number)
+                return (try await Self.run(transaction, options, on: connection, body), transaction)
+            }
+        }
+        await transaction.finish()
+        return value
+    }
+
+    private static func run<Value>(
+        _ transaction: SQLTransaction, _ options: TransactionOptions, on connection: any SQLConnection,
+        _ body: (SQLTransaction) async throws -> Value
+    ) async throws -> Value {
+        try await connection.begin(options)
+        let value: Value
+        do {
+            value = try await body(transaction)
+            try Task.checkCancellation()
+        } catch {
+            // The first error is the one to report; a connection that cannot roll back reports itself at its next use.
+            try? await connection.rollback()
+            throw error
+        }
+        do {
+            try await connection.commit()
+        } catch {
+            try? await connection.rollback()
+            throw error
+        }
+        return value
+    }
+
+    /// What the data is at, to tell whether something computed from it is still true.
+    ///
+    /// Sees commits of this process at once and those of other processes within ``DatabaseVersions/reach``.
+    public func version() async throws -> DatabaseVersion {
+        if let version = self.versions.current { return version }
+        return try await self.transactions { try await self.versions.refresh() }
+    }
+
+    /// Answers if the database does.
+    public func ping() async throws {
+        _ = try await self.rows("SELECT 1")
+    }
+
+    /// Waits for calls under way and closes every connection; later calls are turned away.
+    public func close() async {
+        await self.driver.close()
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import Synchronization
+
+/// A transaction while it runs: its statements, parts of it that can fail alone, and what is to happen once it is committed.
+public final class SQLTransaction: SQLExecutor {
+    private struct State {
+        var savepoints = 0
+        var afterCommit: [@Sendable () async -> Void] = []
+        var changedTables: Set<String> = []
+    }
+
+    private let connection: any SQLConnection
+    private let state = Mutex(State())
+    /// Which run of the closure this is, from 1: a transaction that met others is repeated whole.
+    public let attempt: Int
+
+    init(on connection: any SQLConnection, attempt: Int) {
+        self.connection = connection
+        self.attempt = attempt
+    }
+
+    /// How the engine wants its statements written.
+    public var dialect: SQLDialect { self.connection.dialect }
+
+    /// Runs one statement as part of the transaction.
+    public func execute(_ query: SQLQuery) async throws -> SQLResult {
+        try await self.connection.execute(query)
+    }
+
+    /// Runs statements that are undone alone if `body` throws, while the transaction goes on.
+    ///
+    /// Not to be used by two tasks at once, since savepoints lie one inside the other.
+    public func withSavepoint<Value>(_ body: (SQLTransaction) async throws -> Value) async throws -> Value {
+        let (number, kept) = self.state.withLock { state in
+            state.savepoints += 1
+            return (state.savepoints, state.afterCommit.count)
+        }
+        let name = try SQLIdentifier("sluice_\(number)")
+        _ = try await self.connection.execute("SAVEPOINT \(name)")
+        let value: Value
+        do {
+            value = try await body(self)
+            try Task.checkCancellation()
+        } catch {
+            self.state.withLock { $0.afterCommit.removeSubrange(kept...) }
+            // A cancelled task undoes the whole transaction, which needs no savepoint; and so does an engine that already has.
+            if !Task.isCancelled {
+                _ = try await self.connection.execute("ROLLBACK TO SAVEPOINT \(name)")
+                _ = try await self.connection.execute("RELEASE SAVEPOINT \(name)")
+            }
+            throw error
+        }
+        _ = try await self.connection.execute("RELEASE SAVEPOINT \(name)")
+        return value
+    }
+
+    /// Runs `action` once the transaction has been committed; never if it is not.
+    ///
+    /// Where the outcome of the commit is unknown it is not run either.
+    public func afterCommit(_ action: @escaping @Sendable () async -> Void) {
+        self.state.withLock { $0.afterCommit.append(action) }
+    }
+
+    /// Runs what is to happen after the commit.
+    func finish() async {
+        let actions = self.state.withLock { state in
+            defer { state.afterCommit = [] }
+            return state.afterCommit
+        }
+        for action in actions { await action() }
+    }
+}

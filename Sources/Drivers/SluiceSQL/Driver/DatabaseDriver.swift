@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Sluice
+
+/// One engine, as ``Database`` sees it: the seam that SQLite, PostgreSQL and MySQL drivers stand behind.
+public protocol DatabaseDriver: Sendable {
+    /// What the engine's URLs begin with, for example `sqlite`.
+    static var schemes: [String] { get }
+
+    /// Opens the database that `url` names.
+    ///
+    /// - Throws: ``SQLError`` of kind `configuration`, `authentication` or `connection`.
+    static func open(_ url: DatabaseURL, _ options: DatabaseOptions) async throws -> any DatabaseDriver
+
+    /// How the engine wants its statements written.
+    var dialect: SQLDialect { get }
+
+    /// The threads that connections live on, if they also run tasks: a task that prefers them needs no hop for a statement.
+    var executor: (any TaskExecutor)? { get }
+
+    /// Runs one statement on its own, on any connection.
+    func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult
+
+    /// Lends a connection to `body`, alone, until it returns.
+    func withConnection<Value>(
+        _ access: SQLAccess, _ body: (any SQLConnection) async throws -> Value
+    ) async throws -> Value
+
+    /// A number that changes with every commit, no matter by which process; or nil if only this process can commit, or the
+    /// engine has no such number.
+    func dataVersion() async throws -> Int64?
+
+    /// Waits for borrowed connections to come back and closes them all.
+    func close() async
+}
+
+extension DatabaseDriver {
+    /// None.
+    public var executor: (any TaskExecutor)? { nil }
+
+    /// Runs one statement on a connection that is lent for it.
+    public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {
+        try await self.withConnection(access) { try await $0.execute(query) }
+    }
+}
+
+/// What every driver is opened with.
+public struct DatabaseOptions: Sendable {
+    /// How connections are pooled, where the engine has a server.
+    public var pool: PoolSettings
+    /// The time line of timeouts and waits.
+    public var time: any TimeSource
+
+    /// States options.
+    public init(pool: PoolSettings = PoolSettings(), time: any TimeSource = SystemTime.shared) {
+        self.pool = pool
+        self.time = time
+    }
+}
+
+/// What a connection is borrowed for.
+public enum SQLAccess: Sendable, Hashable {
+    /// Statements that change nothing.
+    case read
+    /// Statements that may change something; one borrower at a time where the engine has one writer.
+    case write
+}
+
+/// A connection while it is lent.
+public protocol SQLConnection: AnyObject, SQLExecutor {
+    /// Begins a transaction, for writing at once where the engine can: so two writers wait instead of failing at commit.
+    func begin(_ options: TransactionOptions) async throws
+
+    /// Makes the transaction's changes permanent. Not ended by cancellation.
+    ///
+    /// - Throws: ``SQLError``, of kind `outcomeUnknown` if the answer was lost.
+    func commit() async throws
+
+    /// Undoes the transaction's changes. Not ended by cancellation.
+    func rollback() async throws
+}

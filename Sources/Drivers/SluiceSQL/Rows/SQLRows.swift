@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where a result's rows read their values from, in the form in which the engine gave them.
+///
+/// A value is decoded when it is asked for, by whoever asks: so a driver's thread only hands the bytes over, and what nobody reads
+/// costs nothing.
+public protocol SQLRowStorage: AnyObject, Sendable {
+    /// The columns' names.
+    var columns: SQLColumns { get }
+    /// How many rows there are.
+    var rowCount: Int { get }
+    /// One value; both numbers are in range.
+    func value(row: Int, column: Int) -> SQLValue
+}
+
+/// A result's rows, in the engine's order.
+public struct SQLRows: RandomAccessCollection, Sendable {
+    private let storage: any SQLRowStorage
+    /// 0.
+    public let startIndex = 0
+    /// How many rows there are.
+    public let endIndex: Int
+
+    /// Rows of an engine's result, for drivers.
+    public init(_ storage: any SQLRowStorage) {
+        self.storage = storage
+        self.endIndex = storage.rowCount
+    }
+
+    /// No rows.
+    public static let none = SQLRows(SQLValues(columns: SQLColumns([]), rowCount: 0, values: []))
+
+    /// One row.
+    public subscript(position: Int) -> SQLRow {
+        precondition(
+            position >= 0 && position < self.endIndex, "there are \(self.endIndex) rows, and no row \(position)")
+        return SQLRow(storage: self.storage, index: position)
+    }
+}
+
+/// Rows as one array of values, for engines whose own form does not outlive the statement.
+public final class SQLValues: SQLRowStorage {
+    /// The columns' names.
+    public let columns: SQLColumns
+    /// How many rows there are.
+    public let rowCount: Int
+    private let values: [SQLValue]
+
+    /// Creates the storage.
+    ///
+    /// - Parameter values: Row after row, `rowCount` times as many as there are columns.
+    public init(columns: SQLColumns, rowCount: Int, values: [SQLValue]) {
+        precondition(
+            values.count == rowCount * columns.names.count, "so many rows of so many columns are as many values")
+        self.columns = columns
+        self.rowCount = rowCount
+        self.values = values
+    }
+
+    /// One value.
+    public func value(row: Int, column: Int) -> SQLValue { self.values[row * self.columns.names.count + column] }
+}
