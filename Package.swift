@@ -35,6 +35,7 @@ let package = Package(
         .executable(name: "sluice", targets: ["SluiceCommand"]),
         .library(name: "Sluice", targets: ["Sluice"]),
         .library(name: "SluiceTelemetry", targets: ["SluiceTelemetry"]),
+        .library(name: "SluicePostgres", targets: ["SluicePostgres"]),
         .library(name: "SluiceSQL", targets: ["SluiceSQL"]),
         .library(name: "SluiceSQLite", targets: ["SluiceSQLite"]),
         .library(name: "SluiceHTTP", targets: ["SluiceHTTP"]),
@@ -66,7 +67,12 @@ let package = Package(
             name: "CSQLite", path: "Sources/Drivers/CSQLite", pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite3"])]),
         module("Drivers", "SluiceHTTP", ["Sluice", asyncHTTPClient, httpTypes, nioCore, nioHTTP1, nioPosix]),
-        module("Drivers", "SluiceSQL", ["Sluice"]),
+        .target(name: "CEpoll", path: "Sources/Drivers/CEpoll"),
+        .systemLibrary(
+            name: "CPQ", path: "Sources/Drivers/CPQ", pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        module("Drivers", "SluicePostgres", ["CEpoll", "CPQ", "Sluice", "SluiceSQL", deque]),
+        module("Drivers", "SluiceSQL", ["Sluice", deque]),
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
 
         // MARK: Server
@@ -106,6 +112,7 @@ let package = Package(
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
+        tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
         tests(
             "SluiceServerTests",

@@ -21,6 +21,12 @@ let package = Package(
     ],
     targets: [
         .target(name: "CoreCases", dependencies: [sluice], swiftSettings: settings),
+        .executableTarget(
+            name: "SQLBench",
+            dependencies: [
+                .product(name: "Sluice", package: "sluice"), .product(name: "SluiceSQL", package: "sluice"),
+                .product(name: "SluiceSQLite", package: "sluice"), .product(name: "SluicePostgres", package: "sluice"),
+            ], swiftSettings: settings),
         .executableTarget(name: "CoreBench", dependencies: ["CoreCases"], swiftSettings: settings),
         .executableTarget(
             name: "PolicyBenchmarks",

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import CPQ
+import SluiceSQL
+
+extension PostgresConnection {
+    /// Runs statements in order, sent together and answered together: one round trip for all of them.
+    ///
+    /// Each is a transaction of its own, unless one is open: what one of them does wrong is in its place of the results, and is no
+    /// matter to the others.
+    func pipeline(_ queries: [SQLQuery]) async throws -> [Result<SQLResult, SQLError>] {
+        guard let last = queries.last else { return [] }
+        for query in queries { if let fault = query.fault { throw fault } }
+        let parameters = try queries.map { try PostgresParameters($0.values) }
+        let requests = queries.map { _ in PostgresRequest() }
+        var statements: [PostgresStatement] = []
+        try await self.ask(requests[queries.count - 1]) { state in
+            for (index, query) in queries.dropLast().enumerated() {
+                let failure =
+                    self.sendAtOnce(query, parameters[index], &state, &statements) ?? self.synchronise(&state)
+                if let failure { return failure }
+                requests[index].isSent = true
+                state.requests.append(requests[index])
+            }
+            return self.sendAtOnce(last, parameters[queries.count - 1], &state, &statements)
+        }
+        return zip(zip(queries, requests), statements).map { sent, statement in
+            do throws(SQLError) {
+                return .success(Self.result(try sent.1.take(), statement))
+            } catch {
+                // It may have failed to be prepared.
+                self.forget(sent.0)
+                return .failure(error)
+            }
+        }
+    }
+
+    /// Sends a statement without first asking what its columns are: unless that is known its values come as text.
+    private func sendAtOnce(
+        _ query: SQLQuery, _ parameters: PostgresParameters, _ state: inout State,
+        _ statements: inout [PostgresStatement]
+    ) -> SQLError? {
+        let (statement, isPrepared) = self.look(up: query, &state)
+        statements.append(statement)
+        return self.sendRun(statement, parameters, isPrepared: isPrepared, isBinary: statement.columns?.isBinary ?? false)
+    }
+}

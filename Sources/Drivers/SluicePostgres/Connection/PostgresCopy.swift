@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+import CPQ
+import Sluice
+import SluiceSQL
+import Synchronization
+
+/// Rows on their way into a table by `COPY`, the fastest way there is.
+///
+/// While it runs the connection is taken out of pipeline mode and from the reactor, and libpq blocks on a thread made for that: it
+/// then also reads what the server says meanwhile, without which both sides could wait for each other for ever.
+struct PostgresCopy {
+    /// How many bytes are handed over at once.
+    static let chunkSize = 256 * 1_024
+
+    private(set) var bytes: [UInt8] = []
+
+    /// Adds a row in COPY's text form.
+    ///
+    /// - Source: PostgreSQL 15, "COPY", "Text Format".
+    mutating func append(_ row: some Sequence<SQLValue>) throws(SQLError) {
+        var isFirst = true
+        for value in row {
+            if !isFirst { self.bytes.append(0x09) }
+            isFirst = false
+            switch value {
+            case .null: self.bytes += [0x5C, UInt8(ascii: "N")]
+            case .integer(let value): PostgresParameters.append(value, to: &self.bytes)
+            case .real(let value): self.bytes += value.description.utf8
+            case .timestamp(let value): self.bytes += "\(SQLTimestamp.text(value))+00".utf8
+            case .blob(let value):
+                self.bytes += [0x5C, 0x5C, UInt8(ascii: "x")]
+                for byte in value { self.bytes += [Self.digits[Int(byte >> 4)], Self.digits[Int(byte & 15)]] }
+            case .text(let text): try self.append(text)
+            }
+        }
+        self.bytes.append(0x0A)
+    }
+
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    private mutating func append(_ text: String) throws(SQLError) {
+        for byte in text.utf8 {
+            switch byte {
+            case 0x5C: self.bytes += [0x5C, 0x5C]
+            case 0x0A: self.bytes += [0x5C, UInt8(ascii: "n")]
+            case 0x0D: self.bytes += [0x5C, UInt8(ascii: "r")]
+            case 0x09: self.bytes += [0x5C, UInt8(ascii: "t")]
+            case 0: throw SQLError(.statement, message: "PostgreSQL keeps no text with a zero byte", hasRun: false)
+            default: self.bytes.append(byte)
+            }
+        }
+    }
+
+    /// What has been gathered; begins anew.
+    mutating func take() -> [UInt8] {
+        defer {
+            self.bytes = []
+            self.bytes.reserveCapacity(Self.chunkSize + 4_096)
+        }
+        return self.bytes
+    }
+}
+
+extension PostgresConnection {
+    /// Copies rows into a table; all of them, or none.
+    ///
+    /// - Returns: How many rows the server took.
+    func copyIn<Rows: AsyncSequence>(
+        into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
+    ) async throws -> Int where Rows.Element == [SQLValue] {
+        try Task.checkCancellation()
+        let names = columns.map(\.quoted).joined(separator: ", ")
+        let statement = "COPY \(table.quoted) (\(names)) FROM STDIN"
+        try await self.leavePipeline()
+        do {
+            try await offload { try self.beginCopy(statement) }
+            var copy = PostgresCopy()
+            for try await row in rows {
+                try copy.append(row)
+                guard copy.bytes.count >= PostgresCopy.chunkSize else { continue }
+                let chunk = copy.take()
+                try await offload { try self.put(chunk) }
+            }
+            let (chunk, isCancelled) = (copy.take(), Task.isCancelled)
+            if isCancelled { throw CancellationError() }
+            let count = try await offload {
+                try self.put(chunk)
+                return try self.endCopy(nil)
+            }
+            try self.enterPipeline()
+            return count
+        } catch {
+            // The server forgets every row of it. A task that is cancelled must not keep the connection from being mended.
+            let mending = Task { try? await offload { _ = try? self.endCopy("given up by the client") } }
+            await mending.value
+            try self.enterPipeline()
+            throw error
+        }
+    }
+
+    /// Takes the socket from the reactor and makes libpq block.
+    private func leavePipeline() async throws {
+        await withCheckedContinuation { continuation in self.unwatch { continuation.resume() } }
+        try self.state.withLock { state in
+            if let failure = state.failure { throw failure }
+            guard PQexitPipelineMode(self.handle) == 1, PQsetnonblocking(self.handle, 0) == 0 else {
+                throw SQLError.lost(self.handle)
+            }
+        }
+    }
+
+    private func enterPipeline() throws {
+        let isReady = self.state.withLock { state in
+            guard state.failure == nil, PQstatus(self.handle) == CONNECTION_OK,
+                PQsetnonblocking(self.handle, 1) == 0, PQenterPipelineMode(self.handle) == 1
+            else { return false }
+            return true
+        }
+        guard isReady else {
+            self.fail(.notSent)
+            return
+        }
+        let token = self.reactor.add(self, socket: PQsocket(self.handle))
+        self.state.withLock { $0.token = token }
+    }
+
+    private func beginCopy(_ statement: String) throws {
+        guard let result = PQexec(self.handle, statement) else { throw SQLError.lost(self.handle) }
+        defer { PQclear(result) }
+        guard PQresultStatus(result) == PGRES_COPY_IN else { throw SQLError(postgres: result) }
+    }
+
+    private func put(_ chunk: [UInt8]) throws {
+        let status = chunk.withUnsafeBytes { bytes in
+            PQputCopyData(self.handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
+        }
+        guard status == 1 else { throw SQLError.lost(self.handle) }
+    }
+
+    /// Ends the copying, by success or with a reason why not.
+    private func endCopy(_ reason: String?) throws -> Int {
+        let status = PQputCopyEnd(self.handle, reason)
+        var count = 0
+        var failure: SQLError? = status == 1 ? nil : .lost(self.handle)
+        while let result = PQgetResult(self.handle) {
+            if PQresultStatus(result) == PGRES_FATAL_ERROR { failure = failure ?? SQLError(postgres: result) }
+            count = PQcmdTuples(result).flatMap { Int(String(cString: $0)) } ?? count
+            PQclear(result)
+        }
+        if let failure { throw failure }
+        return count
+    }
+}

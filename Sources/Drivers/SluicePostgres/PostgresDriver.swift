@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+import Sluice
+public import SluiceSQL
+import Synchronization
+
+/// PostgreSQL on the system's libpq, in its pipeline mode, on an event loop of our own.
+///
+/// URLs: `postgres://user:password@host:5432/name`, or `postgresql:`; `?host=/folder` for a socket, `?sslmode=…` and libpq's
+/// other parameters as they are.
+///
+/// A single statement goes to a connection that is free, or, once all are at work on others' single statements, behind those: in one
+/// round trip with them, each with its own outcome.
+public final class PostgresDriver: DatabaseDriver {
+    /// `postgres` and `postgresql`.
+    public static let schemes = ["postgres", "postgresql"]
+
+    private let reactor: PostgresReactor
+    private let pool: ConnectionPool<PostgresConnection>
+    private let opening: @Sendable (Int) async throws -> PostgresConnection
+
+    /// Opens a pool, and one connection to see that it can.
+    public static func open(_ url: DatabaseURL, _ options: DatabaseOptions) async throws -> any DatabaseDriver {
+        let driver = try PostgresDriver(url, options)
+        do {
+            try await driver.withConnection(.read) { _ in }
+        } catch {
+            await driver.close()
+            throw error
+        }
+        return driver
+    }
+
+    private init(_ url: DatabaseURL, _ options: DatabaseOptions) throws {
+        let reactor = try PostgresReactor()
+        let statements = PostgresStatements()
+        let parameters = Self.parameters(url, options)
+        var pool = options.pool
+        if pool.pipelineDepth == 1 { pool.pipelineDepth = 16 }
+        let open: @Sendable (Int) async throws -> PostgresConnection = { id in
+            try await PostgresConnection.open(
+                parameters, poolID: id, reactor: reactor, statements: statements, time: options.time)
+        }
+        self.reactor = reactor
+        self.opening = open
+        self.pool = ConnectionPool("postgres", settings: pool, time: options.time, connect: open)
+    }
+
+    /// Opens a connection outside the pool.
+    func connect() async throws -> PostgresConnection { try await self.opening(0) }
+
+    private static func parameters(_ url: DatabaseURL, _ options: DatabaseOptions) -> [(String, String)] {
+        var parameters = url.parameters
+        let parts = [
+            ("host", url.host), ("port", url.port.map(String.init)), ("user", url.user), ("password", url.password),
+            ("dbname", url.database.isEmpty ? nil : url.database),
+        ]
+        for case (let name, .some(let value)) in parts { parameters[name] = value }
+        let seconds = options.pool.connectTimeout.components.seconds
+        parameters["connect_timeout"] = parameters["connect_timeout"] ?? String(max(2, seconds))
+        parameters["application_name"] = parameters["application_name"] ?? "sluice"
+        parameters["client_encoding"] = "UTF8"
+        parameters["options"] = "-c TimeZone=UTC -c DateStyle=ISO \(parameters["options"] ?? "")"
+        return parameters.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// `postgres`.
+    public var dialect: SQLDialect { .postgres }
+    /// The event loop.
+    public var executor: (any TaskExecutor)? { self.reactor }
+
+    /// Runs a statement on a connection that others' single statements may share.
+    public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {
+        let connection = try await self.pool.acquire(.shared)
+        defer { self.giveBack(connection) }
+        connection.isShared.store(true, ordering: .relaxed)
+        return try await connection.execute(query)
+    }
+
+    /// Lends a connection, alone.
+    public func withConnection<Value>(
+        _ access: SQLAccess, _ body: (any SQLConnection) async throws -> Value
+    ) async throws -> Value {
+        try await self.lending(body)
+    }
+
+    /// Copies rows into a table, as fast as PostgreSQL takes them; all of them, or none.
+    ///
+    /// - Parameters:
+    ///   - table: The table's name.
+    ///   - columns: The columns' names, in the order of a row's values.
+    ///   - rows: Read no further ahead than one piece of 256 KiB.
+    /// - Returns: How many rows there were.
+    public func copyIn<Rows: AsyncSequence>(
+        into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
+    ) async throws -> Int where Rows.Element == [SQLValue] {
+        try await self.lending { try await $0.copyIn(into: table, columns: columns, rows) }
+    }
+
+    func lending<Value>(_ body: (PostgresConnection) async throws -> Value) async throws -> Value {
+        let connection = try await self.pool.acquire(.exclusive)
+        connection.isShared.store(false, ordering: .relaxed)
+        do {
+            let value = try await body(connection)
+            self.giveBack(connection)
+            return value
+        } catch {
+            self.giveBack(connection)
+            throw error
+        }
+    }
+
+    /// Takes a connection back; one with an open transaction, whose rollback failed, is closed.
+    private func giveBack(_ connection: PostgresConnection) {
+        let isUsable = connection.isUsable
+        if !isUsable, !connection.isClosed.load(ordering: .relaxed) { self.pool.invalidate() }
+        let isClean = isUsable && (connection.isShared.load(ordering: .relaxed) || !connection.isInTransaction)
+        self.pool.release(connection, isReusable: isClean)
+    }
+
+    /// None: what others commit is not seen without asking.
+    public func dataVersion() async throws -> Int64? { nil }
+
+    /// Waits for every connection to come back and closes it.
+    public func close() async {
+        await self.pool.close()
+        self.reactor.stop()
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Sluice
+import SluicePostgres
+import SluiceSQL
+import SluiceTesting
+import Testing
+
+@Suite("PostgreSQL", .timeLimit(.minutes(5)))
+struct PostgresTests {
+    @Test("reads back what was written, of every type")
+    func types() async throws {
+        try await withPostgres { database in
+            let row = try #require(
+                try await database.first(
+                    """
+                    SELECT \(Int64.min)::int8 AS i, \(0.1)::float8 AS r, \("Málaga🏟")::text AS s, \(true)::bool AS b,
+                        \(String?.none)::text AS n, \([UInt8](0...255))::bytea AS y, 12345.6789::numeric AS d,
+                        '-0.00001200'::numeric AS e, 100000000::numeric AS f, '2026-11-21'::date AS day,
+                        '2026-11-21 10:00:00.123456+01'::timestamptz AS at, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid AS u,
+                        '{"a": 1}'::jsonb AS j, 7::int2 AS small, 'NaN'::numeric AS nan, '10:20:30.5'::time AS t
+                    """))
+            #expect(try row.decode("i") == Int64.min)
+            #expect(try row.decode("r") == 0.1)
+            #expect(try row.decode("s") == "Málaga🏟")
+            #expect(try row.decode("b") == true)
+            #expect(try row.decode("n", as: String?.self) == nil)
+            #expect(try row.decode("y") == [UInt8](0...255))
+            #expect(try row.decode("d") == "12345.6789")
+            #expect(try row.decode("e") == "-0.00001200")
+            #expect(try row.decode("f") == "100000000")
+            #expect(try row.decode("day") == "2026-11-21")
+            #expect(try row.decode("at", as: Date.self) == Date(timeIntervalSince1970: 1_795_251_600.123456))
+            #expect(try row.decode("u", as: UUID.self).uuidString == "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11")
+            #expect(try row.decode("j") == #"{"a": 1}"#)
+            #expect(try row.decode("small") == 7)
+            #expect(try row.decode("nan") == "NaN")
+            #expect(try row.decode("t") == "10:20:30.500000")
+        }
+    }
+
+    @Test("many at once, each gets its own answer")
+    func concurrent() async throws {
+        try await withPostgres { database in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<2_000 {
+                    group.addTask {
+                        let value: Int = try await database.scalar("SELECT \(number)::int8")
+                        #expect(value == number)
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test("results of many sizes come whole", arguments: [1, 100, 300, 1_000, 30_000])
+    func sizes(count: Int) async throws {
+        try await withPostgres { database in
+            let rows = try await database.rows("SELECT i, repeat('x', 300) AS s FROM generate_series(1, \(count)::int8) AS i")
+            #expect(rows.count == count)
+            #expect(try rows.enumerated().allSatisfy { try $1.decode("i", as: Int.self) == $0 + 1 })
+        }
+    }
+
+    @Test("cancelling stops a statement that is running, and no other")
+    func cancel() async throws {
+        try await withPostgres { database in
+            for moment in 0..<40 {
+                let task = Task { try await database.read { try await $0.rows("SELECT pg_sleep(1000)") } }
+                for _ in 0..<moment * moment { await Task.yield() }
+                task.cancel()
+                await #expect(throws: CancellationError.self) { try await task.value }
+            }
+            for number in 0..<100 {
+                let value = try await database.read { try await $0.scalar("SELECT \(number)::int8", as: Int.self) }
+                #expect(value == number)
+            }
+        }
+    }
+}
+
+/// A database on the test's server.
+func withPostgres<Value>(_ body: (Database) async throws -> Value) async throws -> Value {
+    let server = try #require(
+        ProcessInfo.processInfo.environment["SLUICE_TEST_POSTGRES"], "SLUICE_TEST_POSTGRES is not set; run make test")
+    let database = try await Database.open("postgres://sluice@\(server)/postgres", drivers: [PostgresDriver.self])
+    do {
+        let value = try await body(database)
+        await database.close()
+        return value
+    } catch {
+        await database.close()
+        throw error
+    }
+}
