@@ -66,7 +66,7 @@ let package = Package(
             name: "CSQLite", path: "Sources/Drivers/CSQLite", pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite3"])]),
         module("Drivers", "SluiceHTTP", ["Sluice", asyncHTTPClient, httpTypes, nioCore, nioHTTP1, nioPosix]),
-        module("Drivers", "SluiceSQL", ["Sluice"]),
+        module("Drivers", "SluiceSQL", ["Sluice", deque]),
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
 
         // MARK: Server
@@ -105,6 +105,7 @@ let package = Package(
         tests("SluiceTestingTests", ["Sluice", "SluiceTesting"]),
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
+        tests("SluiceSQLTests", ["Sluice", "SluiceSQL", "SluiceTesting"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
         tests(
