@@ -111,6 +111,7 @@ let package = Package(
         tests("SluiceTestingTests", ["Sluice", "SluiceTesting"]),
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
+        tests("SluiceSQLTests", ["Sluice", "SluiceSQL", "SluiceTesting"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),

@@ -57,7 +57,8 @@ struct PostgresTests {
     @Test("results of many sizes come whole", arguments: [1, 100, 300, 1_000, 30_000])
     func sizes(count: Int) async throws {
         try await withPostgres { database in
-            let rows = try await database.rows("SELECT i, repeat('x', 300) AS s FROM generate_series(1, \(count)::int8) AS i")
+            let rows = try await database.rows(
+                "SELECT i, repeat('x', 300) AS s FROM generate_series(1, \(count)::int8) AS i")
             #expect(rows.count == count)
             #expect(try rows.enumerated().allSatisfy { try $1.decode("i", as: Int.self) == $0 + 1 })
         }

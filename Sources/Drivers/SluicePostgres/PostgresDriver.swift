@@ -35,7 +35,7 @@ public final class PostgresDriver: DatabaseDriver {
         let statements = PostgresStatements()
         let parameters = Self.parameters(url, options)
         var pool = options.pool
-        if pool.pipelineDepth == 1 { pool.pipelineDepth = 16 }
+        if pool.statementsPerConnection == 1 { pool.statementsPerConnection = 16 }
         let open: @Sendable (Int) async throws -> PostgresConnection = { id in
             try await PostgresConnection.open(
                 parameters, poolID: id, reactor: reactor, statements: statements, time: options.time)
@@ -112,7 +112,7 @@ public final class PostgresDriver: DatabaseDriver {
     /// Takes a connection back; one with an open transaction, whose rollback failed, is closed.
     private func giveBack(_ connection: PostgresConnection) {
         let isUsable = connection.isUsable
-        if !isUsable, !connection.isClosed.load(ordering: .relaxed) { self.pool.invalidate() }
+        if !isUsable, !connection.isClosed.load(ordering: .relaxed) { self.pool.invalidate(because: connection) }
         let isClean = isUsable && (connection.isShared.load(ordering: .relaxed) || !connection.isInTransaction)
         self.pool.release(connection, isReusable: isClean)
     }

@@ -34,17 +34,24 @@ public enum PolicyEventKind: String, Sendable, Hashable, CaseIterable {
     case cacheStale = "cache.stale"
     case cacheRefreshFailed = "cache.refreshFailed"
     case chaosInjected = "chaos.injected"
+    case poolWaiting = "pool.waiting"
+    case poolTimedOut = "pool.timedOut"
+    case poolLeaseOverdue = "pool.leaseOverdue"
+    case poolConnectFailed = "pool.connectFailed"
+    case poolInvalidated = "pool.invalidated"
+    case poolConnectionClosed = "pool.connectionClosed"
 
     /// How much an operator should care.
     public var severity: PolicyEvent.Severity {
         switch self {
         case .pipelineFinished, .operationFinished, .hedgeStarted, .hedgeWon, .circuitBreakerProbing,
             .circuitBreakerClosed, .circuitBreakerStale, .rateLimitDelayed, .concurrencyQueued,
-            .concurrencyLimitChanged, .cacheHit, .cacheMiss:
+            .concurrencyLimitChanged, .cacheHit, .cacheMiss, .poolWaiting, .poolConnectionClosed:
             .information
         case .pipelineMadeInsideCall, .attemptFailed, .attemptNotRepeated, .retryScheduled, .retrySuppressed,
             .timeoutExpired, .deadlineRejected, .circuitBreakerRejected, .rateLimitRejected, .rateLimitPaused,
-            .concurrencyRejected, .fallbackUsed, .cacheStale, .cacheRefreshFailed, .chaosInjected:
+            .concurrencyRejected, .fallbackUsed, .cacheStale, .cacheRefreshFailed, .chaosInjected,
+            .poolTimedOut, .poolLeaseOverdue, .poolConnectFailed, .poolInvalidated:
             .warning
         case .retryExhausted, .retryBudgetExhausted, .timeoutAbandoned, .circuitBreakerOpened, .fallbackMismatched:
             .error
@@ -88,6 +95,13 @@ public enum PolicyEventKind: String, Sendable, Hashable, CaseIterable {
         case .cacheStale: "A stale value was returned, while it is refreshed or because loading failed."
         case .cacheRefreshFailed: "Refreshing a value in the background failed."
         case .chaosInjected: "A fault, a delay or a value was injected on purpose."
+        case .poolWaiting: "No connection is at hand, so the call waits for one."
+        case .poolTimedOut: "The call got no connection in time; its error says what took it."
+        case .poolLeaseOverdue:
+            "A connection has been lent for suspiciously long; said once, by the call that holds it."
+        case .poolConnectFailed: "A connection could not be opened."
+        case .poolInvalidated: "A connection was found dead, so all that were opened before are closed."
+        case .poolConnectionClosed: "A pool has closed a connection; the outcome says why."
         }
     }
 }

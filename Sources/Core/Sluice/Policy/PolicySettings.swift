@@ -141,7 +141,7 @@ extension PolicySettings {
     }
 
     /// Stops the program at values that a programmer got wrong.
-    func checked() -> Self {
+    package func checked() -> Self {
         do {
             return try self.valid()
         } catch {

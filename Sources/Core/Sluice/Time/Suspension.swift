@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// The continuation is resumed outside the lock, since resuming takes the runtime's own lock, under which cancellation
 /// handlers are called.
-final class Suspension<Value: Sendable>: Sendable {
+package final class Suspension<Value: Sendable>: Sendable {
     private enum State {
         /// Neither suspended nor settled. Becomes either.
         case idle
@@ -17,8 +17,10 @@ final class Suspension<Value: Sendable>: Sendable {
 
     private let state = Mutex(State.idle)
 
+    package init() {}
+
     /// Hands over the value; only the first one counts.
-    func settle(_ value: Value) {
+    package func settle(_ value: Value) {
         let continuation = self.state.withLock { state -> CheckedContinuation<Value, Never>? in
             switch state {
             case .settled: return nil
@@ -34,7 +36,7 @@ final class Suspension<Value: Sendable>: Sendable {
     }
 
     /// The value, once it is there; asked for by one task.
-    func value() async -> Value {
+    package func value() async -> Value {
         await withCheckedContinuation { continuation in
             let value = self.state.withLock { state -> Value? in
                 if case .settled(let value) = state { return value }

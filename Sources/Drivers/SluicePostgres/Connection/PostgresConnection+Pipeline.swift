@@ -41,6 +41,7 @@ extension PostgresConnection {
     ) -> SQLError? {
         let (statement, isPrepared) = self.look(up: query, &state)
         statements.append(statement)
-        return self.sendRun(statement, parameters, isPrepared: isPrepared, isBinary: statement.columns?.isBinary ?? false)
+        return self.sendRun(
+            statement, parameters, isPrepared: isPrepared, isBinary: statement.columns?.isBinary ?? false)
     }
 }

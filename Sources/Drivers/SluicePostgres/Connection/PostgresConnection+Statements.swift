@@ -145,7 +145,8 @@ extension PostgresConnection {
             tag = try await self.plain("COMMIT")
         } catch let error as SQLError where error.kind == .connection && error.hasRun != false {
             throw SQLError(
-                .outcomeUnknown, message: "the connection was lost while the transaction was committed: \(error.message)")
+                .outcomeUnknown,
+                message: "the connection was lost while the transaction was committed: \(error.message)")
         }
         // What the server says to the end of a transaction that had failed.
         if tag == "ROLLBACK" {

@@ -66,7 +66,8 @@ struct PostgresParameters {
         return self.bytes.withUnsafeBytes { bytes in
             withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: self.starts.count) { values in
                 for (index, start) in self.starts.enumerated() {
-                    let value = start < 0 ? nil : bytes.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) }
+                    let value =
+                        start < 0 ? nil : bytes.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) }
                     values.initializeElement(at: index, to: value)
                 }
                 return body(Int32(self.starts.count), UnsafePointer(values.baseAddress), self.lengths, self.formats)

@@ -25,7 +25,9 @@ enum PostgresSocket {
         defer { close(socket) }
         withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { buffer in
             for _ in 0..<100 {
-                guard self.wait(socket, milliseconds: 5_000), read(socket, buffer.baseAddress, 4_096) > 0 else { return }
+                guard self.wait(socket, milliseconds: 5_000), read(socket, buffer.baseAddress, 4_096) > 0 else {
+                    return
+                }
             }
         }
     }

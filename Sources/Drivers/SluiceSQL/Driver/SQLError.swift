@@ -7,7 +7,7 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
     public struct Kind: Sendable, Hashable, CustomStringConvertible {
         private enum Value: String {
             case configuration, connection, authentication, busy, serialization, constraint, statement, permission
-            case timeout, storage, decoding, migration, outcomeUnknown, missing
+            case timeout, storage, decoding, migration, outcomeUnknown, missing, pool
         }
         private let value: Value
 
@@ -40,6 +40,8 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
         public static let outcomeUnknown = Self(value: .outcomeUnknown)
         /// There is no such row.
         public static let missing = Self(value: .missing)
+        /// No connection was to be had in time, or too many wait for one already; nothing was done.
+        public static let pool = Self(value: .pool)
 
         /// The kind's name.
         public var description: String { self.value.rawValue }
