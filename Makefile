@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD_PACKAGES := libsqlite3-dev zlib1g-dev pkg-config
 TEST_PACKAGES := $(BUILD_PACKAGES) python3 postgresql mariadb-server-core mariadb-client redis-server
 
-.PHONY: help run test check check-threads bench bench-http bench-core bench-policies conformance docs format clean
+.PHONY: help run test check check-threads bench bench-http bench-core bench-sql bench-policies conformance docs format clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,7 +31,7 @@ check: ## Check the format, warnings and imports.
 check-threads: ## Run the core's tests under ThreadSanitizer.
 	@scripts/check-threads --no-parallel --skip Model --skip Wheel --skip realStall --skip leavers
 
-bench: bench-core bench-http ## Run every benchmark; figures go to Benchmarks/results.
+bench: bench-core bench-http bench-sql ## Run every benchmark; figures go to Benchmarks/results.
 
 bench-core: ## Measure what each policy adds to a call, in time, allocations and instructions, beside Python's libraries.
 	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv valgrind gcc
@@ -44,6 +44,10 @@ bench-policies: ## The core's cases under ordo-one/benchmark, with percentiles.
 bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAPI.
 	@scripts/install-packages $(BUILD_PACKAGES) wrk python3 python3-venv
 	@Benchmarks/run http
+
+bench-sql: ## Measure the databases beside pgbench, C, asyncpg, SQLAlchemy, asyncmy, aiomysql, aiosqlite and GRDB (ROUNDS=…, SECONDS=…).
+	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv postgresql mariadb-server-core mariadb-client libpq-dev libmariadb-dev gcc
+	@Benchmarks/run sql $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 conformance: ## Put the same scenarios to Sluice and to every library that can be installed, in one table.
 	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv

@@ -15,6 +15,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "sluice", path: ".."),
+        .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
         // Without traits: its allocation counts would need jemalloc, and ours come from our own counter.
         .package(url: "https://github.com/ordo-one/benchmark.git", from: "1.38.1", traits: []),
@@ -36,5 +37,7 @@ let package = Package(
         .executableTarget(
             name: "BareHummingbird", dependencies: [.product(name: "Hummingbird", package: "hummingbird")],
             swiftSettings: settings),
+        .executableTarget(
+            name: "GRDBBench", dependencies: [.product(name: "GRDB", package: "GRDB.swift")], swiftSettings: settings),
     ]
 )
