@@ -102,7 +102,7 @@ let package = Package(
 
         // MARK: Tests
         tests("SluiceTests", ["Sluice", "SluiceTesting"]),
-        tests("SluiceTestingTests", ["Sluice", "SluiceTesting"]),
+        tests("SluiceTestingTests", ["Sluice", "SluiceTesting", nioCore, nioPosix]),
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
