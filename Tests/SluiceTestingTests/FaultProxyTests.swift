@@ -266,6 +266,9 @@ struct FaultProxyTests {
         try await withTCPServer { peer in
             let megabyte = ByteBuffer(repeating: 7, count: 1 << 20)
             for _ in 1...megabytes { try await peer.outbound.write(megabyte) }
+            // To return closes the connection, also on what is not yet written.
+            peer.outbound.finish()
+            _ = await peer.readToEnd()
         } _: { port in
             try await FaultProxy.run(upstream: "127.0.0.1", port: port) { proxy in
                 try await withTCPClient(proxy.port) { idle in
@@ -306,7 +309,8 @@ struct FaultProxyTests {
             try await peer.reset()
         } _: { port in
             try await FaultProxy.run(upstream: "127.0.0.1", port: port) { proxy in
-                #expect(await converse(proxy.port, saying: "a") == ("", .reset))
+                let (_, end) = await converse(proxy.port, saying: "a")
+                #expect(end == .reset)
                 await until { proxy.connectionCount == 0 }
             }
         }

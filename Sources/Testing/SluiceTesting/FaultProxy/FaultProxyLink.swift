@@ -104,8 +104,13 @@ final class FaultProxyLink: @unchecked Sendable {
     ///
     /// If it has been told the end, and has not failed, it is just the first to be done: the other may still be written to.
     func lost(_ side: Side, hasFailed: Bool) {
-        self.ended(side)
-        if hasFailed || !self.pump(to: side).isShut { self.tellOtherSide(.reset) }
+        self.adopt()
+        if side == .client { self.registry.clientEnded(self.id) }
+        if hasFailed || !self.pump(to: side).isShut {
+            self.tellOtherSide(.reset)
+        } else {
+            self.pump(from: side).receiveEnd()
+        }
     }
 
     /// Reads on where the other side keeps up.
