@@ -108,7 +108,7 @@ let package = Package(
 
         // MARK: Tests
         tests("SluiceTests", ["Sluice", "SluiceTesting"]),
-        tests("SluiceTestingTests", ["Sluice", "SluiceTesting"]),
+        tests("SluiceTestingTests", ["Sluice", "SluiceTesting", nioCore, nioPosix]),
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
         tests("SluiceSQLTests", ["Sluice", "SluiceSQL", "SluiceTesting"]),
