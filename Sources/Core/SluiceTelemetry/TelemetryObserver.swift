@@ -7,7 +7,8 @@ import Synchronization
 /// Turns what policies do into log lines and metrics.
 ///
 /// A line carries the event's name as its message and the operation's id, so that `grep` by id shows one request through every
-/// layer. Metrics: `sluice_calls_total`, `sluice_call_duration_seconds`, `sluice_policy_events_total`.
+/// layer. Metrics: `sluice_calls_total`, `sluice_call_duration_seconds`, `sluice_policy_events_total`, and for statements
+/// `sluice_sql_statements_total` by outcome and `sluice_sql_duration_seconds` by text, of ``maximumStatements`` texts apart.
 public final class TelemetryObserver: PolicyObserver {
     private struct Series: Hashable {
         let pipeline: String
@@ -18,7 +19,12 @@ public final class TelemetryObserver: PolicyObserver {
         var calls: [Series: Counter] = [:]
         var durations: [String: Timer] = [:]
         var events: [Series: Counter] = [:]
+        var statements: [String: Timer] = [:]
+        var statementOutcomes: [String: Counter] = [:]
     }
+
+    /// How many statements' times are told apart; the others' are one, so that texts put together at run time fill no memory.
+    public static let maximumStatements = 500
 
     private let logger: Logger
     private let metrics: any MetricsFactory
@@ -35,6 +41,11 @@ public final class TelemetryObserver: PolicyObserver {
         if event.kind == .pipelineFinished || event.kind == .operationFinished {
             self.callsCounter(context.name, event.outcome ?? "").increment()
             if let duration = event.duration { self.timer(context.name).recordNanoseconds(duration.clampedNanoseconds) }
+        } else if event.kind == .statementFinished {
+            self.outcomeCounter(event.outcome ?? "").increment()
+            if let duration = event.duration {
+                self.statementTimer(event.policy).recordNanoseconds(duration.clampedNanoseconds)
+            }
         } else {
             self.eventsCounter(context.name, event.name).increment()
         }
@@ -78,6 +89,28 @@ public final class TelemetryObserver: PolicyObserver {
                 factory: self.metrics)
             handles.events[series] = counter
             return counter
+        }
+    }
+
+    private func outcomeCounter(_ outcome: String) -> Counter {
+        self.handles.withLock { handles in
+            if let counter = handles.statementOutcomes[outcome] { return counter }
+            let counter = Counter(
+                label: "sluice_sql_statements_total", dimensions: [("outcome", outcome)], factory: self.metrics)
+            handles.statementOutcomes[outcome] = counter
+            return counter
+        }
+    }
+
+    private func statementTimer(_ text: String) -> Timer {
+        self.handles.withLock { handles in
+            if let timer = handles.statements[text] { return timer }
+            let label = handles.statements.count < Self.maximumStatements ? text : "other"
+            if let timer = handles.statements[label] { return timer }
+            let timer = Timer(
+                label: "sluice_sql_duration_seconds", dimensions: [("statement", label)], factory: self.metrics)
+            handles.statements[label] = timer
+            return timer
         }
     }
 

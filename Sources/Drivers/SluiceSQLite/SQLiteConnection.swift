@@ -64,19 +64,55 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
         }
     }
 
+    /// Step by step: SQLite itself goes only as far as it is asked to.
+    func forEachBatch(
+        of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void
+    ) async throws {
+        let cursor = try await self.thread.run { try self.openCursor(query) }
+        do {
+            var rows: SQLRows
+            repeat {
+                let run = SQLiteRun()
+                rows = try await withTaskCancellationHandler {
+                    try await self.thread.run { try self.watched(run) { try cursor.next(size) } }
+                } onCancel: {
+                    run.cancel()
+                }
+                if !rows.isEmpty { try await body(rows) }
+            } while rows.count == size
+        } catch {
+            try? await self.thread.run { cursor.close() }
+            throw error
+        }
+        try await self.thread.run { cursor.close() }
+    }
+
+    private func openCursor(_ query: SQLQuery) throws -> SQLiteCursor {
+        guard let cursor = try self.handle?.cursor(query) else { throw Self.closed }
+        return cursor
+    }
+
     /// Runs a statement on the current thread, which must be the connection's.
     private func executeHere(_ query: SQLQuery, _ run: SQLiteRun? = nil) throws -> SQLResult {
-        guard let pointer = self.handle?.pointer else { throw Self.closed }
         if self.hasBegun, self.handle?.isInTransaction == false {
             throw SQLError(.storage, message: "SQLite has rolled the transaction back after an earlier error")
         }
-        try run?.begin(on: pointer)
-        defer { run?.end(on: pointer) }
-        do throws(SQLError) {
+        let execute = { () throws -> SQLResult in
             guard let result = try self.handle?.execute(query) else { throw Self.closed }
             return result
-        } catch {
-            throw error.isInterruption ? (run?.reason ?? error) : error
+        }
+        return try run.map { try self.watched($0, execute) } ?? execute()
+    }
+
+    /// Runs `body`, whose statement stops when the run must.
+    private func watched<Value>(_ run: SQLiteRun, _ body: () throws -> Value) throws -> Value {
+        guard let pointer = self.handle?.pointer else { throw Self.closed }
+        try run.begin(on: pointer)
+        defer { run.end(on: pointer) }
+        do {
+            return try body()
+        } catch let error as SQLError where error.isInterruption {
+            throw run.reason
         }
     }
 

@@ -74,13 +74,39 @@ struct SQLiteHandle: ~Copyable {
             insertedID: sqlite3_last_insert_rowid(self.pointer))
     }
 
+    /// A statement of its own for rows that are read little by little: a kept one may be run by others between.
+    func cursor(_ query: SQLQuery) throws(SQLError) -> SQLiteCursor {
+        if let fault = query.fault { throw fault }
+        let statement = try self.prepare(query.text, 0)
+        let cursor = SQLiteCursor(statement, on: self.pointer)
+        do throws(SQLError) {
+            for (index, value) in query.values.enumerated() {
+                try self.bind(value, at: Int32(index + 1), of: statement)
+            }
+        } catch {
+            cursor.close()
+            throw error
+        }
+        return cursor
+    }
+
     private mutating func statement(_ text: String) throws(SQLError) -> OpaquePointer {
         if let statement = self.statements[text] { return statement }
+        let statement = try self.prepare(text, SQLITE_PREPARE_PERSISTENT)
+        if self.statements.count >= Self.statementLimit {
+            // Rare, since texts do not contain values; starting over is simpler than keeping an order of use.
+            for old in self.statements.values { sqlite3_finalize(old) }
+            self.statements.removeAll(keepingCapacity: true)
+        }
+        self.statements[text] = statement
+        return statement
+    }
+
+    private func prepare(_ text: String, _ flags: Int32) throws(SQLError) -> OpaquePointer {
         var prepared: OpaquePointer?
         let (status, hasMore) = text.withCString { start in
             var tail: UnsafePointer<CChar>?
-            let flags = UInt32(SQLITE_PREPARE_PERSISTENT)
-            let status = sqlite3_prepare_v3(self.pointer, start, -1, flags, &prepared, &tail)
+            let status = sqlite3_prepare_v3(self.pointer, start, -1, UInt32(flags), &prepared, &tail)
             return (status, tail.map { String(cString: $0).contains { !$0.isWhitespace && $0 != ";" } } ?? false)
         }
         guard status == SQLITE_OK else { throw self.error(status) }
@@ -88,12 +114,6 @@ struct SQLiteHandle: ~Copyable {
             sqlite3_finalize(prepared)
             throw SQLError(.statement, message: "the text must be one statement")
         }
-        if self.statements.count >= Self.statementLimit {
-            // Rare, since texts do not contain values; starting over is simpler than keeping an order of use.
-            for old in self.statements.values { sqlite3_finalize(old) }
-            self.statements.removeAll(keepingCapacity: true)
-        }
-        self.statements[text] = statement
         return statement
     }
 
@@ -117,13 +137,13 @@ struct SQLiteHandle: ~Copyable {
         sqlite3_bind_text(statement, index, text, Int32(text.utf8.count), Self.transient)
     }
 
-    private static func columnNames(_ statement: OpaquePointer) -> [String] {
+    static func columnNames(_ statement: OpaquePointer) -> [String] {
         (0..<sqlite3_column_count(statement)).map { index in
             sqlite3_column_name(statement, index).map { String(cString: $0) } ?? ""
         }
     }
 
-    private static func appendValues(of statement: OpaquePointer, to values: inout [SQLValue]) {
+    static func appendValues(of statement: OpaquePointer, to values: inout [SQLValue]) {
         for index in 0..<sqlite3_column_count(statement) {
             let value: SQLValue
             switch sqlite3_column_type(statement, index) {

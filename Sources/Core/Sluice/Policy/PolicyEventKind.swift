@@ -40,18 +40,21 @@ public enum PolicyEventKind: String, Sendable, Hashable, CaseIterable {
     case poolConnectFailed = "pool.connectFailed"
     case poolInvalidated = "pool.invalidated"
     case poolConnectionClosed = "pool.connectionClosed"
+    case statementFinished = "sql.statementFinished"
+    case statementSlow = "sql.statementSlow"
 
     /// How much an operator should care.
     public var severity: PolicyEvent.Severity {
         switch self {
         case .pipelineFinished, .operationFinished, .hedgeStarted, .hedgeWon, .circuitBreakerProbing,
             .circuitBreakerClosed, .circuitBreakerStale, .rateLimitDelayed, .concurrencyQueued,
-            .concurrencyLimitChanged, .cacheHit, .cacheMiss, .poolWaiting, .poolConnectionClosed:
+            .concurrencyLimitChanged, .cacheHit, .cacheMiss, .poolWaiting, .poolConnectionClosed,
+            .statementFinished:
             .information
         case .pipelineMadeInsideCall, .attemptFailed, .attemptNotRepeated, .retryScheduled, .retrySuppressed,
             .timeoutExpired, .deadlineRejected, .circuitBreakerRejected, .rateLimitRejected, .rateLimitPaused,
             .concurrencyRejected, .fallbackUsed, .cacheStale, .cacheRefreshFailed, .chaosInjected,
-            .poolTimedOut, .poolLeaseOverdue, .poolConnectFailed, .poolInvalidated:
+            .poolTimedOut, .poolLeaseOverdue, .poolConnectFailed, .poolInvalidated, .statementSlow:
             .warning
         case .retryExhausted, .retryBudgetExhausted, .timeoutAbandoned, .circuitBreakerOpened, .fallbackMismatched:
             .error
@@ -102,6 +105,8 @@ public enum PolicyEventKind: String, Sendable, Hashable, CaseIterable {
         case .poolConnectFailed: "A connection could not be opened."
         case .poolInvalidated: "A connection was found dead, so all that were opened before are closed."
         case .poolConnectionClosed: "A pool has closed a connection; the outcome says why."
+        case .statementFinished: "A statement has ended; the policy is its text, the outcome the kind of its error."
+        case .statementSlow: "A statement took longer than it should have; the policy is its text."
         }
     }
 }

@@ -17,6 +17,7 @@ public final class Database: SQLExecutor {
     private let statements: Pipeline<Nested<WatchedDeadline, Retry>>
     private let transactions: Pipeline<Nested<Deadline, Retry>>
     private let versions: DatabaseVersions
+    private let watch: StatementWatch
 
     /// Opens the database that `url` names.
     ///
@@ -26,12 +27,13 @@ public final class Database: SQLExecutor {
     ///   - pool: How connections are pooled, where the engine has a server.
     ///   - timeout: The longest one call may take, waiting for a connection included.
     ///   - time: The time line of timeouts and waits.
-    ///   - observer: Who is told of every call.
+    ///   - slowStatement: What takes longer is reported as slow.
+    ///   - observer: Who is told of every call and every statement.
     /// - Throws: ``SQLError`` of kind `configuration` if no driver takes the URL, else whatever the driver throws.
     public static func open(
         _ url: String, drivers: [any DatabaseDriver.Type], pool: PoolSettings = PoolSettings(),
-        timeout: Duration = .seconds(30), time: any TimeSource = SystemTime.shared,
-        observer: (any PolicyObserver)? = nil
+        timeout: Duration = .seconds(30), slowStatement: Duration = .milliseconds(200),
+        time: any TimeSource = SystemTime.shared, observer: (any PolicyObserver)? = nil
     ) async throws -> Database {
         let url = try DatabaseURL(url)
         guard let driver = drivers.first(where: { $0.schemes.contains(url.scheme) }) else {
@@ -45,16 +47,17 @@ public final class Database: SQLExecutor {
             Self.retry()
         }
         let opened = try await opening { try await driver.open(url, DatabaseOptions(pool: pool, time: time)) }
-        return Database(driver: opened, timeout: timeout, time: time, observer: observer)
+        return Database(driver: opened, timeout: timeout, slowStatement: slowStatement, time: time, observer: observer)
     }
 
     /// Creates a database on an open driver.
     public init(
-        driver: any DatabaseDriver, timeout: Duration = .seconds(30), time: any TimeSource = SystemTime.shared,
-        observer: (any PolicyObserver)? = nil
+        driver: any DatabaseDriver, timeout: Duration = .seconds(30), slowStatement: Duration = .milliseconds(200),
+        time: any TimeSource = SystemTime.shared, observer: (any PolicyObserver)? = nil
     ) {
         self.driver = driver
         self.versions = DatabaseVersions(driver: driver, time: time)
+        self.watch = StatementWatch(observer: observer, slowAfter: slowStatement, time: time)
         self.statements = Pipeline("database.statement", time: time, observer: observer) {
             WatchedDeadline(timeout)
             Self.retry()
@@ -80,7 +83,7 @@ public final class Database: SQLExecutor {
     /// Runs one statement that changes nothing and returns its rows.
     public func rows(_ query: SQLQuery) async throws -> SQLRows {
         try await self.statements.outcome(isIdempotent: true) { (_: OperationContext) async throws in
-            try await self.driver.execute(query, .read).rows
+            try await self.watch.run(query) { try await self.driver.execute(query, .read) }.rows
         }.get()
     }
 
@@ -90,7 +93,7 @@ public final class Database: SQLExecutor {
     ///   statement took effect.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
         let result = try await self.statements.outcome { (_: OperationContext) async throws in
-            try await self.driver.execute(query, .write)
+            try await self.watch.run(query) { try await self.driver.execute(query, .write) }
         }.get()
         self.versions.noteCommit()
         return result
@@ -114,6 +117,23 @@ public final class Database: SQLExecutor {
         return value
     }
 
+    /// Runs a statement that changes nothing and hands its rows over one after the other, no more than `batch` of them in memory.
+    ///
+    /// All of them are as they were when it began. `body` sees each row once: what was begun is not repeated.
+    public func forEachRow(
+        batch: Int = 500, _ query: SQLQuery, _ body: (SQLRow) async throws -> Void
+    ) async throws {
+        var hasBegun = false
+        try await self.read { transaction in
+            // A lost connection may be tried again only as long as nobody has seen a row.
+            guard !hasBegun else { throw SQLError(.statement, message: "the rows were cut off while they were read") }
+            try await transaction.forEachRow(batch: batch, query) { row in
+                hasBegun = true
+                try await body(row)
+            }
+        }
+    }
+
     /// Runs operations in order as one transaction.
     public func withTransaction(_ operations: [@Sendable (SQLTransaction) async throws -> Void]) async throws {
         try await self.withTransaction { transaction in
@@ -129,7 +149,7 @@ public final class Database: SQLExecutor {
             attempt += 1
             let number = attempt
             return try await self.driver.withConnection(options.access) { connection in
-                let transaction = SQLTransaction(on: connection, attempt: number)
+                let transaction = SQLTransaction(on: connection, attempt: number, watch: self.watch)
                 return (try await Self.run(transaction, options, on: connection, body), transaction)
             }
         }

@@ -6,15 +6,16 @@ public final class SQLTransaction: SQLExecutor {
     private struct State {
         var savepoints = 0
         var afterCommit: [@Sendable () async -> Void] = []
-        var changedTables: Set<String> = []
     }
 
     private let connection: any SQLConnection
     private let state = Mutex(State())
+    private let watch: StatementWatch
     /// Which run of the closure this is, from 1: a transaction that met others is repeated whole.
     public let attempt: Int
 
-    init(on connection: any SQLConnection, attempt: Int) {
+    init(on connection: any SQLConnection, attempt: Int, watch: StatementWatch) {
+        self.watch = watch
         self.connection = connection
         self.attempt = attempt
     }
@@ -24,7 +25,7 @@ public final class SQLTransaction: SQLExecutor {
 
     /// Runs one statement as part of the transaction.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
-        try await self.connection.execute(query)
+        try await self.watch.run(query) { try await self.connection.execute(query) }
     }
 
     /// Runs statements that are undone alone if `body` throws, while the transaction goes on.
@@ -59,6 +60,22 @@ public final class SQLTransaction: SQLExecutor {
     /// Where the outcome of the commit is unknown it is not run either.
     public func afterCommit(_ action: @escaping @Sendable () async -> Void) {
         self.state.withLock { $0.afterCommit.append(action) }
+    }
+
+    /// Runs a statement and hands its rows over one after the other, no more than `batch` of them in memory at once.
+    ///
+    /// - Parameters:
+    ///   - batch: How many rows are fetched at a time; at least 1.
+    ///   - query: The statement.
+    ///   - body: The next batch is fetched when it has returned; what it throws ends the statement.
+    public func forEachRow(
+        batch: Int = 500, _ query: SQLQuery, _ body: (SQLRow) async throws -> Void
+    ) async throws {
+        precondition(batch >= 1, "a batch has at least one row (is \(batch))")
+        try await self.connection.forEachBatch(of: batch, query) { rows in
+            for row in rows { try await body(row) }
+            try Task.checkCancellation()
+        }
     }
 
     /// Runs what is to happen after the commit.

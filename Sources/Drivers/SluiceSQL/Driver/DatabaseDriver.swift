@@ -77,4 +77,11 @@ public protocol SQLConnection: AnyObject, SQLExecutor {
 
     /// Undoes the transaction's changes. Not ended by cancellation.
     func rollback() async throws
+
+    /// Runs a statement and hands its rows over in batches: the next is fetched when `body` has returned.
+    ///
+    /// Called inside a transaction. What `body` throws ends it.
+    func forEachBatch(
+        of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void
+    ) async throws
 }
