@@ -24,6 +24,9 @@ struct SQLiteHandle: ~Copyable {
             throw error
         }
         var handle = SQLiteHandle(pointer)
+        guard sluice_sqlite3_refuse_quoted_text(pointer) == SQLITE_OK else {
+            throw SQLError(.connection, message: "SQLite is older than 3.29")
+        }
         // Short, since the thread sleeps through it: longer waits are the retry's, which can be cancelled.
         sqlite3_busy_timeout(pointer, 20)
         // With WAL, `synchronous = NORMAL` loses no consistency; a power cut may lose the last commits.
@@ -70,8 +73,14 @@ struct SQLiteHandle: ~Copyable {
             : SQLRows(
                 SQLValues(columns: SQLColumns(Self.columnNames(statement)), rowCount: rowCount, values: values))
         return SQLResult(
-            rows: rows, changeCount: Int(sqlite3_total_changes(self.pointer) - before),
+            rows: rows, changeCount: self.changeCount(since: before),
             insertedID: sqlite3_last_insert_rowid(self.pointer))
+    }
+
+    /// How many rows the statement changed itself, those that a trigger or a foreign key changed after it left out.
+    private func changeCount(since before: Int32) -> Int {
+        // `sqlite3_changes` alone would say after a `CREATE TABLE` what the statement before it changed.
+        sqlite3_total_changes(self.pointer) == before ? 0 : Int(sqlite3_changes(self.pointer))
     }
 
     private mutating func statement(_ text: String) throws(SQLError) -> OpaquePointer {
