@@ -7,7 +7,7 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
     public struct Kind: Sendable, Hashable, CustomStringConvertible {
         private enum Value: String {
             case configuration, connection, authentication, busy, serialization, constraint, statement, permission
-            case timeout, storage, decoding, migration, outcomeUnknown, missing
+            case timeout, storage, decoding, migration, outcomeUnknown, missing, conflict
         }
         private let value: Value
 
@@ -40,6 +40,8 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
         public static let outcomeUnknown = Self(value: .outcomeUnknown)
         /// There is no such row.
         public static let missing = Self(value: .missing)
+        /// The row was changed by another since it was read; reading it again shows how.
+        public static let conflict = Self(value: .conflict)
 
         /// The kind's name.
         public var description: String { self.value.rawValue }
