@@ -86,7 +86,7 @@ let package = Package(
 
         // MARK: Testing
         module("Testing", "SluiceSimulation", ["Sluice"]),
-        module("Testing", "SluiceTesting", ["Sluice", "SluiceHTTP", httpTypes, nioCore, nioPosix]),
+        module("Testing", "SluiceTesting", ["Sluice", "SluiceHTTP", "SluiceSQL", httpTypes, nioCore, nioPosix]),
 
         // MARK: Apps
         app(

@@ -8,7 +8,8 @@ struct SQLiteHandle: ~Copyable {
     private static let statementLimit = 100
 
     let pointer: OpaquePointer
-    private var statements: [String: OpaquePointer] = [:]
+    /// By the text's pieces.
+    private var statements: [[String]: SQLiteStatement] = [:]
 
     private init(_ pointer: OpaquePointer) {
         self.pointer = pointer
@@ -24,6 +25,9 @@ struct SQLiteHandle: ~Copyable {
             throw error
         }
         var handle = SQLiteHandle(pointer)
+        guard sluice_sqlite3_refuse_quoted_text(pointer) == SQLITE_OK else {
+            throw SQLError(.connection, message: "SQLite is older than 3.29")
+        }
         // Short, since the thread sleeps through it: longer waits are the retry's, which can be cancelled.
         sqlite3_busy_timeout(pointer, 20)
         // With WAL, `synchronous = NORMAL` loses no consistency; a power cut may lose the last commits.
@@ -39,8 +43,8 @@ struct SQLiteHandle: ~Copyable {
     }
 
     deinit {
-        for statement in self.statements.values { sqlite3_finalize(statement) }
-        sqlite3_close(self.pointer)
+        // The statements hold the connection, so those first that are only held here; `close_v2` waits for the rest.
+        sqlite3_close_v2(self.pointer)
     }
 
     /// Whether a transaction is open.
@@ -48,7 +52,8 @@ struct SQLiteHandle: ~Copyable {
 
     mutating func execute(_ query: SQLQuery) throws(SQLError) -> SQLResult {
         if let fault = query.fault { throw fault }
-        let statement = try self.statement(query.text)
+        let kept = try self.statement(query)
+        let statement = kept.pointer
         defer {
             sqlite3_reset(statement)
             sqlite3_clear_bindings(statement)
@@ -66,11 +71,9 @@ struct SQLiteHandle: ~Copyable {
         }
         let rows =
             sqlite3_column_count(statement) == 0
-            ? .none
-            : SQLRows(
-                SQLValues(columns: SQLColumns(Self.columnNames(statement)), rowCount: rowCount, values: values))
+            ? .none : SQLRows(SQLValues(columns: kept.columns, rowCount: rowCount, values: values))
         return SQLResult(
-            rows: rows, changeCount: Int(sqlite3_total_changes(self.pointer) - before),
+            rows: rows, changeCount: self.changeCount(since: before),
             insertedID: sqlite3_last_insert_rowid(self.pointer))
     }
 
@@ -90,15 +93,18 @@ struct SQLiteHandle: ~Copyable {
         return cursor
     }
 
-    private mutating func statement(_ text: String) throws(SQLError) -> OpaquePointer {
-        if let statement = self.statements[text] { return statement }
-        let statement = try self.prepare(text, SQLITE_PREPARE_PERSISTENT)
-        if self.statements.count >= Self.statementLimit {
-            // Rare, since texts do not contain values; starting over is simpler than keeping an order of use.
-            for old in self.statements.values { sqlite3_finalize(old) }
-            self.statements.removeAll(keepingCapacity: true)
-        }
-        self.statements[text] = statement
+    /// How many rows the statement changed itself, those that a trigger or a foreign key changed after it left out.
+    private func changeCount(since before: Int32) -> Int {
+        // `sqlite3_changes` alone would say after a `CREATE TABLE` what the statement before it changed.
+        sqlite3_total_changes(self.pointer) == before ? 0 : Int(sqlite3_changes(self.pointer))
+    }
+
+    private mutating func statement(_ query: SQLQuery) throws(SQLError) -> SQLiteStatement {
+        if let statement = self.statements[query.pieces] { return statement }
+        let statement = SQLiteStatement(try self.prepare(query.text, SQLITE_PREPARE_PERSISTENT))
+        // Rare, since texts do not contain values; starting over is simpler than keeping an order of use.
+        if self.statements.count >= Self.statementLimit { self.statements.removeAll(keepingCapacity: true) }
+        self.statements[query.pieces] = statement
         return statement
     }
 

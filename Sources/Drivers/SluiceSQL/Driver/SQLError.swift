@@ -7,7 +7,7 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
     public struct Kind: Sendable, Hashable, CustomStringConvertible {
         private enum Value: String {
             case configuration, connection, authentication, busy, serialization, constraint, statement, permission
-            case timeout, storage, decoding, migration, outcomeUnknown, missing, pool
+            case timeout, storage, decoding, migration, outcomeUnknown, missing, pool, conflict
         }
         private let value: Value
 
@@ -42,6 +42,8 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
         public static let missing = Self(value: .missing)
         /// No connection was to be had in time, or too many wait for one already; nothing was done.
         public static let pool = Self(value: .pool)
+        /// The row was changed by another since it was read; reading it again shows how.
+        public static let conflict = Self(value: .conflict)
 
         /// The kind's name.
         public var description: String { self.value.rawValue }

@@ -12,12 +12,28 @@ public protocol SQLExecutor: Sendable {
 
     /// Runs one statement that changes nothing and returns its rows.
     func rows(_ query: SQLQuery) async throws -> SQLRows
+
+    /// Runs one statement that changes the named tables and no others, so that what was read from others stays cached.
+    func execute(_ query: SQLQuery, changing tables: Set<String>) async throws -> SQLResult
+
+    /// Runs one statement that reads the named tables and no others, so that its rows can be cached.
+    func rows(_ query: SQLQuery, reading tables: Set<String>) async throws -> SQLRows
 }
 
 extension SQLExecutor {
     /// The rows a statement returns.
     public func rows(_ query: SQLQuery) async throws -> SQLRows {
         try await self.execute(query).rows
+    }
+
+    /// Runs the statement; there is no cache to tell.
+    public func execute(_ query: SQLQuery, changing tables: Set<String>) async throws -> SQLResult {
+        try await self.execute(query)
+    }
+
+    /// Runs the statement; there is no cache to ask.
+    public func rows(_ query: SQLQuery, reading tables: Set<String>) async throws -> SQLRows {
+        try await self.rows(query)
     }
 
     /// The first row, if there is one.

@@ -110,6 +110,9 @@ public struct SQLQuery: Sendable, Hashable, ExpressibleByStringInterpolation {
             }
         }
 
+        /// Has the query refused when it is run.
+        mutating func refuse(_ error: SQLError) { self.fault = self.fault ?? error }
+
         /// Puts another query in, with its values.
         public mutating func appendInterpolation(_ query: SQLQuery) {
             self.fault = self.fault ?? query.fault

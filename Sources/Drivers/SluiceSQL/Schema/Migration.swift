@@ -13,15 +13,9 @@ public struct Migration: Sendable, Hashable {
         self.statements = statements
     }
 
-    /// Tells whether the text of an applied migration was changed later: FNV-1a, 64 bits, in hexadecimal.
-    ///
-    /// - Source: IETF draft-eastlake-fnv-21, section 2.
+    /// Tells whether the text of an applied migration was changed later.
     public var checksum: String {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in self.statements.map(\.text).joined(separator: ";").utf8 {
-            hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
-        }
-        return String(hash, radix: 16)
+        Fingerprint.hexadecimal(self.statements.map(\.text).joined(separator: ";"))
     }
 }
 
