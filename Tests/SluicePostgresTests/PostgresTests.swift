@@ -79,6 +79,103 @@ struct PostgresTests {
             }
         }
     }
+
+    @Test("a statement given up beside others keeps them waiting no longer than a second, and runs on nowhere")
+    func givenUp() async throws {
+        try await withPostgres { database in
+            let mark = "given up \(UUID().uuidString)"
+            let task = Task { try await database.rows("SELECT pg_sleep(1000), \(mark)::text") }
+            while try await Self.running(mark, on: database) == 0 { await Task.yield() }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            while try await Self.running(mark, on: database) > 0 { await Task.yield() }
+        }
+    }
+
+    private static func running(_ mark: String, on database: Database) async throws -> Int {
+        try await database.read { transaction in
+            // A parameter is no part of the text that the server shows, so what is looked for is the sleeping.
+            try await transaction.scalar(
+                """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep(1000), $1%'
+                """)
+        }
+    }
+
+    @Test(
+        "a statement that changes the session is refused where others stand beside it",
+        arguments: ["BEGIN", "SET x.y = 1"])
+    func session(text: String) async throws {
+        try await withPostgres { database in
+            let error = await #expect(throws: SQLError.self) {
+                try await database.execute(SQLQuery(stringLiteral: text))
+            }
+            #expect(error?.kind == .statement && error?.hasRun == false)
+        }
+    }
+
+    @Test("statements sent together fail and succeed each alone", arguments: 0..<5)
+    func pipeline(failing: Int) async throws {
+        try await withPostgres { database in
+            let queries = (0..<5).map { number -> SQLQuery in
+                number == failing ? "SELECT 1 / \(0)::int" : "SELECT \(number)::int"
+            }
+            let postgres = try #require(database.postgres)
+            let results = try await postgres.pipeline(queries)
+            for (number, result) in results.enumerated() {
+                switch result {
+                case .success(let result): #expect(try result.rows[0].decode(at: 0, as: Int.self) == number)
+                case .failure(let error): #expect(number == failing && error.sqlState == "22012")
+                }
+            }
+        }
+    }
+
+    @Test("rows are copied in, and read back a batch at a time")
+    func copy() async throws {
+        try await withPostgres { database in
+            let table = "t\(UInt64.random(in: 0...UInt64.max))"
+            try await database.withTransaction {
+                _ = try await $0.execute("CREATE TABLE \(identifier: table) (i int8, s text)")
+            }
+            let rows = AsyncStream<[SQLValue]> { continuation in
+                for number in 0..<20_000 {
+                    continuation.yield([.integer(Int64(number)), number % 7 == 0 ? .null : .text("a\tb\\\n\(number)")])
+                }
+                continuation.finish()
+            }
+            let postgres = try #require(database.postgres)
+            let count = try await postgres.copyIn(
+                into: try SQLIdentifier(table), columns: [try SQLIdentifier("i"), try SQLIdentifier("s")], rows)
+            #expect(count == 20_000)
+            var next = 0
+            try await database.forEachRow(batch: 999, "SELECT i, s FROM \(identifier: table) ORDER BY i") { row in
+                let text = try row.decode("s", as: String?.self)
+                #expect(try row.decode("i") == next && text == (next % 7 == 0 ? nil : "a\tb\\\n\(next)"))
+                next += 1
+            }
+            #expect(next == 20_000)
+            try await database.withTransaction { _ = try await $0.execute("DROP TABLE \(identifier: table)") }
+        }
+    }
+
+    @Test("notifications come to who listens")
+    func listen() async throws {
+        try await withPostgres { database in
+            let channel = "c\(UInt64.random(in: 0...UInt64.max))"
+            let postgres = try #require(database.postgres)
+            try await postgres.withNotifications(from: [channel]) { notifications in
+                for number in 0..<3 { _ = try await database.rows("SELECT pg_notify(\(channel), \("\(number)"))") }
+                var payloads: [String] = []
+                for try await notification in notifications {
+                    payloads.append(notification.payload)
+                    if payloads.count == 3 { break }
+                }
+                #expect(payloads == ["0", "1", "2"])
+            }
+        }
+    }
 }
 
 /// A database on the test's server.

@@ -59,7 +59,10 @@ public final class PostgresDriver: DatabaseDriver {
         parameters["connect_timeout"] = parameters["connect_timeout"] ?? String(max(2, seconds))
         parameters["application_name"] = parameters["application_name"] ?? "sluice"
         parameters["client_encoding"] = "UTF8"
-        parameters["options"] = "-c TimeZone=UTC -c DateStyle=ISO \(parameters["options"] ?? "")"
+        // A second later than we stop it ourselves: so no statement runs on for ever, whatever becomes of us.
+        let statement = options.timeout.clampedNanoseconds / 1_000_000 + 1_000
+        parameters["options"] =
+            "-c TimeZone=UTC -c DateStyle=ISO -c statement_timeout=\(statement) \(parameters["options"] ?? "")"
         return parameters.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
@@ -71,9 +74,17 @@ public final class PostgresDriver: DatabaseDriver {
     /// Runs a statement on a connection that others' single statements may share.
     public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {
         let connection = try await self.pool.acquire(.shared)
-        defer { self.giveBack(connection) }
         connection.isShared.store(true, ordering: .relaxed)
-        return try await connection.execute(query)
+        do {
+            let result = try await connection.execute(query)
+            self.giveBack(connection)
+            return result
+        } catch {
+            // A statement that was given up keeps its place until it is answered, so that nobody is lent the connection alone while
+            // it runs on.
+            connection.afterAnswers { self.giveBack(connection, isReusable: $0) }
+            throw error
+        }
     }
 
     /// Lends a connection, alone.
@@ -110,11 +121,12 @@ public final class PostgresDriver: DatabaseDriver {
     }
 
     /// Takes a connection back; one with an open transaction, whose rollback failed, is closed.
-    private func giveBack(_ connection: PostgresConnection) {
-        let isUsable = connection.isUsable
-        if !isUsable, !connection.isClosed.load(ordering: .relaxed) { self.pool.invalidate(because: connection) }
-        let isClean = isUsable && (connection.isShared.load(ordering: .relaxed) || !connection.isInTransaction)
-        self.pool.release(connection, isReusable: isClean)
+    private func giveBack(_ connection: PostgresConnection, isReusable: Bool = true) {
+        let isUsable = isReusable && connection.isUsable
+        if isReusable, !isUsable, !connection.isClosed.load(ordering: .relaxed) {
+            self.pool.invalidate(because: connection)
+        }
+        self.pool.release(connection, isReusable: isUsable && !connection.isInTransaction)
     }
 
     /// None: what others commit is not seen without asking.

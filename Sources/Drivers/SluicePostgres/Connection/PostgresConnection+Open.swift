@@ -92,6 +92,8 @@ extension PostgresConnection {
     }
 
     private func finish() {
+        // Or the server would run on what nobody waits for.
+        if PQtransactionStatus(self.handle) == PQTRANS_ACTIVE { self.sendCancel() }
         let socket = PostgresSocket.duplicate(PQsocket(self.handle))
         self.freeCancel()
         PQfinish(self.handle)

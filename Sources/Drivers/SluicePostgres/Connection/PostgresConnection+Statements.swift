@@ -34,6 +34,7 @@ extension PostgresConnection {
             try await self.ask(isShielded: isShielded, request) { state in
                 let (statement, isPrepared) = self.look(up: query, &state)
                 known = statement
+                if statement.changesSession, self.isShared.load(ordering: .relaxed) { return .sharedSession }
                 return self.send(statement, parameters, isPrepared: isPrepared, &sent)
             }
             guard let statement = known else { throw request.failure ?? .notSent }
@@ -170,6 +171,11 @@ extension PostgresConnection {
 }
 
 extension SQLError {
+    /// The statement would change what others on the same connection do.
+    fileprivate static let sharedSession = SQLError(
+        .statement, message: "the statement changes its session: run it in withTransaction or on a lent connection",
+        hasRun: false)
+
     /// Whether what was prepared does not fit any more: the plan's result type has changed, or the name is gone.
     fileprivate var isStalePlan: Bool {
         self.sqlState == "26000" || self.sqlState == "0A000" && self.message.hasPrefix("cached plan")

@@ -181,33 +181,61 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         }
     }
 
+    /// Calls `body` when everything sent so far has been answered, those given up among it; with false if that takes longer than a
+    /// second: then something of it runs on that nobody wants.
+    ///
+    /// Until then the connection is not to be lent alone.
+    func afterAnswers(_ body: @escaping @Sendable (Bool) -> Void) {
+        let isFirst = Once()
+        let last = self.state.withLock { $0.requests.last }
+        guard let last else { return body(true) }
+        let alarm = self.time.schedule(at: self.time.now.advanced(by: .seconds(1))) {
+            if isFirst.take() { body(false) }
+        }
+        let isAnswered = self.state.withLock { state in
+            guard state.requests.contains(where: { $0 === last }) else { return true }
+            last.followUps.append {
+                self.time.cancel(alarm)
+                if isFirst.take() { body(true) }
+            }
+            return false
+        }
+        guard isAnswered else { return }
+        self.time.cancel(alarm)
+        if isFirst.take() { body(true) }
+    }
+
     /// Ends everything under way, and lets nothing be sent any more.
     func fail(_ error: SQLError) {
-        let waiting = self.state.withLock { state -> [UnsafeContinuation<Void, Never>] in
+        let (waiting, followUps) = self.state.withLock { state in
             state.failure = state.failure ?? error
             defer { state.requests = [] }
-            return state.requests.compactMap { $0.finish(error) }
+            return (state.requests.compactMap { $0.finish(error) }, state.requests.flatMap(\.followUps))
         }
         for continuation in waiting { continuation.resume() }
+        for followUp in followUps { followUp() }
         self.listener.withLock { $0 }?(.failure(error))
     }
 
     // MARK: Answers
 
     func socketIsReady() {
-        var done: [UnsafeContinuation<Void, Never>] = []
+        var done: [PostgresRequest] = []
+        var waiting: [UnsafeContinuation<Void, Never>] = []
         var notifications: [PostgresNotification] = []
         let lost = self.state.withLock { state -> SQLError? in
-            guard state.failure == nil else { return nil }
+            if let failure = state.failure { return failure }
             let isOpen = self.consume()
             self.collect(&state, &done)
+            waiting = done.compactMap { $0.finish() }
             while let notification = PQnotifies(self.handle) {
                 notifications.append(PostgresNotification(notification))
                 PQfreemem(notification)
             }
             return isOpen ? self.flush(&state) : .lost(self.handle)
         }
-        for continuation in done { continuation.resume() }
+        for continuation in waiting { continuation.resume() }
+        for request in done where !request.followUps.isEmpty { for followUp in request.followUps { followUp() } }
         if !notifications.isEmpty, let listener = self.listener.withLock({ $0 }) {
             for notification in notifications { listener(.success(notification)) }
         }
@@ -234,7 +262,7 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         return true
     }
 
-    private func collect(_ state: inout State, _ done: inout [UnsafeContinuation<Void, Never>]) {
+    private func collect(_ state: inout State, _ done: inout [PostgresRequest]) {
         // Two commands' results are separated by a nil; more of them in a row than there are commands means that there is nothing.
         var nils = 0
         while let request = state.requests.first, PQisBusy(self.handle) == 0, nils < 8 {
@@ -246,8 +274,7 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
             switch PQresultStatus(result) {
             case PGRES_PIPELINE_SYNC:
                 PQclear(result)
-                state.requests.removeFirst()
-                if let continuation = request.finish() { done.append(continuation) }
+                done.append(state.requests.removeFirst())
             case PGRES_PIPELINE_ABORTED:
                 PQclear(result)
             default:
@@ -265,6 +292,8 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         guard token != 0 else { return body() }
         self.reactor.remove(token, socket: PQsocket(self.handle), then: body)
     }
+
+    func sendCancel() { CancelHandle(pointer: self.cancelHandle).send() }
 
     func freeCancel() { PQfreeCancel(self.cancelHandle) }
 }

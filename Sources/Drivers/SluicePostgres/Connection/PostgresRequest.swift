@@ -21,6 +21,8 @@ final class PostgresRequest: @unchecked Sendable {
     var isSent = false
     var isDone = false
     var continuation: UnsafeContinuation<Void, Never>?
+    /// Called once, outside the lock, when the answer is there or never will be.
+    var followUps: [@Sendable () -> Void] = []
     /// Tells the server to stop; awaited before the connection is used again.
     var stopping: Task<TimerToken, Never>?
 

@@ -7,12 +7,22 @@ import Synchronization
 final class PostgresStatement: Sendable {
     let name: String
     let text: String
+    /// Whether it changes the session or its transaction, and so is none that others may stand beside.
+    let changesSession: Bool
     private let known = Mutex<PostgresColumns?>(nil)
 
     init(name: String, text: String) {
         self.name = name
         self.text = text
+        let word = text.drop { !$0.isLetter }.prefix { $0.isLetter }.uppercased()
+        self.changesSession = Self.sessionWords.contains(word)
     }
+
+    private static let sessionWords: Set<String> = [
+        "ABORT", "BEGIN", "CLOSE", "COMMIT", "DEALLOCATE", "DECLARE", "DISCARD", "END", "EXECUTE", "FETCH", "LISTEN",
+        "LOAD",
+        "LOCK", "MOVE", "PREPARE", "RELEASE", "RESET", "ROLLBACK", "SAVEPOINT", "SET", "START", "UNLISTEN",
+    ]
 
     /// The columns of its results, once some connection was told them.
     var columns: PostgresColumns? { self.known.withLock { $0 } }

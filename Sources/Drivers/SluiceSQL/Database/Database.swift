@@ -46,7 +46,7 @@ public final class Database: SQLExecutor {
             Deadline(timeout)
             Self.retry()
         }
-        let opened = try await opening { try await driver.open(url, DatabaseOptions(pool: pool, time: time)) }
+        let opened = try await opening { try await driver.open(url, DatabaseOptions(pool: pool, timeout: timeout, time: time)) }
         return Database(driver: opened, timeout: timeout, slowStatement: slowStatement, time: time, observer: observer)
     }
 

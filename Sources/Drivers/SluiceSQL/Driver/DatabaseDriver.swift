@@ -47,12 +47,17 @@ extension DatabaseDriver {
 public struct DatabaseOptions: Sendable {
     /// How connections are pooled, where the engine has a server.
     public var pool: PoolSettings
+    /// The longest that one call may take: the server is told, where it can be, as the last resort.
+    public var timeout: Duration
     /// The time line of timeouts and waits.
     public var time: any TimeSource
 
     /// States options.
-    public init(pool: PoolSettings = PoolSettings(), time: any TimeSource = SystemTime.shared) {
+    public init(
+        pool: PoolSettings = PoolSettings(), timeout: Duration = .seconds(30), time: any TimeSource = SystemTime.shared
+    ) {
         self.pool = pool
+        self.timeout = timeout
         self.time = time
     }
 }
