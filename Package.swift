@@ -95,8 +95,8 @@ let package = Package(
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "Clubhouse", "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceSimulation",
-                "SluiceTelemetry",
+                "Clubhouse", "Sluice", "SluicePostgres", "SluiceSQL", "SluiceSQLite", "SluiceServer",
+                "SluiceSimulation", "SluiceTelemetry",
                 argumentParser, hummingbird, logging, nioCore,
             ],
             path: "Apps/SluiceCommand/Sources", packageAccess: false, swiftSettings: settings),

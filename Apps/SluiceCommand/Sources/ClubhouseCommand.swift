@@ -5,7 +5,6 @@ import Foundation
 import Logging
 import Sluice
 import SluiceSQL
-import SluiceSQLite
 import SluiceServer
 import SluiceTelemetry
 
@@ -45,7 +44,7 @@ struct ImportCommand: AsyncParsableCommand {
         let logger = try CommonOptions.logger(settings)
         let observer = TelemetryObserver(logger: logger, metrics: PrometheusRegistry())
         let database = try await Database.open(
-            try settings.value(ServerSettings.database), drivers: [SQLiteDriver.self],
+            try settings.value(ServerSettings.database), drivers: CommonOptions.drivers,
             timeout: .seconds(try settings.value(ServerSettings.databaseTimeout)), observer: observer)
         do {
             let summary = try await self.importSeason(settings, database, observer, logger)

@@ -2,12 +2,18 @@
 import ArgumentParser
 import Foundation
 import Logging
+import SluicePostgres
+import SluiceSQL
+import SluiceSQLite
 import SluiceServer
 import SluiceTelemetry
 
 /// What every command takes.
 struct CommonOptions: ParsableArguments {
-    @Option(help: "The database's URL: sqlite:PATH or sqlite::memory:.")
+    /// The engines that a database URL can name.
+    static let drivers: [any DatabaseDriver.Type] = [SQLiteDriver.self, PostgresDriver.self]
+
+    @Option(help: "The database's URL: sqlite:PATH, sqlite::memory: or postgres://USER@HOST/NAME.")
     var database: String?
 
     @Flag(help: "Allow loopback and private addresses to be fetched from.")

@@ -2,7 +2,6 @@
 import ArgumentParser
 import Clubhouse
 import Foundation
-import SluiceSQLite
 import SluiceServer
 
 /// Every backend there is, by name.
@@ -42,7 +41,7 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = try await self.options.settings(arguments)
         let chosen = self.names.isEmpty ? backends : backends.filter { self.names.contains($0.name) }
         let server = try await Server.build(
-            chosen, settings: settings, drivers: [SQLiteDriver.self], logger: try CommonOptions.logger(settings))
+            chosen, settings: settings, drivers: CommonOptions.drivers, logger: try CommonOptions.logger(settings))
         let host = try settings.value(ServerSettings.host)
         let database = try settings.value(ServerSettings.database)
         try await server.run { port in

@@ -129,8 +129,11 @@ public final class PostgresDriver: DatabaseDriver {
         self.pool.release(connection, isReusable: isUsable && !connection.isInTransaction)
     }
 
-    /// None: what others commit is not seen without asking.
-    public func dataVersion() async throws -> Int64? { nil }
+    /// Made of the snapshot that a statement would see now: equal snapshots see equal data, whoever committed it.
+    public func dataVersion() async throws -> Int64? {
+        let snapshot = try await self.execute("SELECT pg_current_snapshot()::text", .read).rows[0].decode(at: 0, as: String.self)
+        return Int64(bitPattern: Fingerprint.hash(snapshot))
+    }
 
     /// Waits for every connection to come back and closes it.
     public func close() async {
