@@ -18,7 +18,9 @@ enum StreamEnd: Equatable {
     case failed(String)
 
     init(_ error: any Error) {
-        if let error = error as? IOError, error.errnoCode == ECONNRESET {
+        // A reset may come before connecting has ended, which then fails with it.
+        let cause = (error as? NIOConnectionError)?.connectionErrors.last?.error ?? error
+        if let cause = cause as? IOError, cause.errnoCode == ECONNRESET {
             self = .reset
         } else {
             self = .failed("\(error)")
