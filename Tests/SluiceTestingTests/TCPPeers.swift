@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 import NIOPosix
+import SluiceTesting
 import Testing
 
 #if canImport(Glibc)
@@ -18,7 +19,9 @@ enum StreamEnd: Equatable {
     case failed(String)
 
     init(_ error: any Error) {
-        if let error = error as? IOError, error.errnoCode == ECONNRESET {
+        // A reset may come before connecting has ended, which then fails with it.
+        let cause = (error as? NIOConnectionError)?.connectionErrors.last?.error ?? error
+        if let cause = cause as? IOError, cause.errnoCode == ECONNRESET {
             self = .reset
         } else {
             self = .failed("\(error)")
@@ -85,30 +88,42 @@ final class TCPPeer {
 func withTCPServer<Value: Sendable>(
     _ serve: @escaping @Sendable (TCPPeer) async throws -> Void, _ body: (_ port: Int) async throws -> Value
 ) async throws -> Value {
+    // Nil when the server has ended. A channel that has been wrapped has to be used: NIO stops the program if it is dropped,
+    // as the stream of a listener does with those it has not handed out.
+    let running = Locked<[Task<Void, Never>]?>([])
     let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
         .childChannelOption(.allowRemoteHalfClosure, value: true)
-        .bind(host: "127.0.0.1", port: 0) { channel in
-            channel.eventLoop.makeCompletedFuture { try TCPChannel(halfClosing: channel) }
-        }
-    return try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask {
-            try? await listener.executeThenClose { connections in
-                await withDiscardingTaskGroup { group in
-                    do {
-                        for try await connection in connections {
-                            group.addTask {
-                                try? await connection.executeThenClose { inbound, outbound in
-                                    try await serve(TCPPeer(connection.channel, inbound, outbound))
-                                }
-                            }
-                        }
-                    } catch {}
-                    group.cancelAll()
-                }
+        .childChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try running.withLock { tasks in
+                    Result {
+                        if tasks == nil { throw ChannelError.alreadyClosed }
+                        let connection = try TCPChannel(halfClosing: channel)
+                        tasks?.append(Task { await use(connection, serve) })
+                    }
+                }.get()
             }
         }
-        defer { group.cancelAll() }
-        return try await body(listener.channel.localAddress?.port ?? 0)
+        .bind(host: "127.0.0.1", port: 0).get()
+    let result: Result<Value, any Error>
+    do {
+        result = .success(try await body(listener.localAddress?.port ?? 0))
+    } catch {
+        result = .failure(error)
+    }
+    try? await listener.close()
+    let tasks = running.withLock { tasks in
+        defer { tasks = nil }
+        return tasks ?? []
+    }
+    for task in tasks { task.cancel() }
+    for task in tasks { await task.value }
+    return try result.get()
+}
+
+private func use(_ connection: TCPChannel, _ serve: @Sendable (TCPPeer) async throws -> Void) async {
+    try? await connection.executeThenClose { inbound, outbound in
+        try await serve(TCPPeer(connection.channel, inbound, outbound))
     }
 }
 
@@ -119,13 +134,23 @@ func withTCPServer<Value: Sendable>(
 
 /// Connects to a port on loopback as long as `body` runs.
 func withTCPClient<Value: Sendable>(_ port: Int, _ body: (TCPPeer) async throws -> Value) async throws -> Value {
-    let connection = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+    let wrapped = Locked<TCPChannel?>(nil)
+    let connecting = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
         .channelOption(.allowRemoteHalfClosure, value: true)
-        .connect(host: "127.0.0.1", port: port) { channel in
-            channel.eventLoop.makeCompletedFuture { try TCPChannel(halfClosing: channel) }
+        .channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                let connection = try TCPChannel(halfClosing: channel)
+                wrapped.withLock { $0 = connection }
+            }
         }
+        .connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: port))
+    let connected: Result<any Channel, any Error>
+    do { connected = .success(try await connecting.get()) } catch { connected = .failure(error) }
+    let connection = try #require(wrapped.withLock { $0 })
+    // Also when it is not connected: see `withTCPServer`.
     return try await connection.executeThenClose { inbound, outbound in
-        try await body(TCPPeer(connection.channel, inbound, outbound))
+        _ = try connected.get()
+        return try await body(TCPPeer(connection.channel, inbound, outbound))
     }
 }
 
