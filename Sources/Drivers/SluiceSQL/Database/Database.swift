@@ -17,6 +17,8 @@ public final class Database: SQLExecutor {
     private let statements: Pipeline<Nested<WatchedDeadline, Retry>>
     private let transactions: Pipeline<Nested<Deadline, Retry>>
     private let versions: DatabaseVersions
+    /// Who is told of what was changed, once it is committed.
+    let changes = CommittedChanges()
 
     /// Opens the database that `url` names.
     ///
@@ -89,11 +91,31 @@ public final class Database: SQLExecutor {
     /// - Throws: ``SQLError``; of kind `connection` with `hasRun` nil if the connection was lost and it is unknown whether the
     ///   statement took effect.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
-        let result = try await self.statements.outcome { (_: OperationContext) async throws in
+        try await self.execute(query, self.changes.hasListeners ? query.undeclaredChange : CacheInvalidation())
+    }
+
+    /// Runs one statement that changes the named tables and no others, so that what was read from others stays cached.
+    ///
+    /// - Throws: As ``execute(_:)``.
+    public func execute(_ query: SQLQuery, changing tables: Set<String>) async throws -> SQLResult {
+        try await self.execute(
+            query, self.changes.hasListeners ? CacheInvalidation(tables: tables) : CacheInvalidation())
+    }
+
+    private func execute(_ query: SQLQuery, _ change: CacheInvalidation) async throws -> SQLResult {
+        let outcome = await self.statements.outcome { (_: OperationContext) async throws in
             try await self.driver.execute(query, .write)
-        }.get()
+        }
+        // Also after an error: the statement may have taken effect all the same.
+        await self.changes.announce(change)
+        let result = try outcome.get()
         self.versions.noteCommit()
         return result
+    }
+
+    /// Drops what caches keep under tags, without anything being changed.
+    public func invalidate(tags: Set<String>) async {
+        await self.changes.announce(CacheInvalidation(tags: tags))
     }
 
     /// Runs statements that change nothing and all see the database as it was at the first of them.
@@ -125,16 +147,26 @@ public final class Database: SQLExecutor {
         _ options: TransactionOptions, _ body: (SQLTransaction) async throws -> Value
     ) async throws -> Value {
         var attempt = 0
-        let (value, transaction) = try await self.transactions {
-            attempt += 1
-            let number = attempt
-            return try await self.driver.withConnection(options.access) { connection in
-                let transaction = SQLTransaction(on: connection, attempt: number)
-                return (try await Self.run(transaction, options, on: connection, body), transaction)
+        var last: SQLTransaction?
+        do {
+            let (value, transaction) = try await self.transactions {
+                attempt += 1
+                let number = attempt
+                return try await self.driver.withConnection(options.access) { connection in
+                    let tracks = options.access == .write && self.changes.hasListeners
+                    let transaction = SQLTransaction(on: connection, attempt: number, tracksChanges: tracks)
+                    last = transaction
+                    return (try await Self.run(transaction, options, on: connection, body), transaction)
+                }
             }
+            await self.changes.announce(transaction.committedChange)
+            await transaction.finish()
+            return value
+        } catch {
+            // If its commit had begun, it may have taken effect all the same.
+            if let last { await self.changes.announce(last.committedChange) }
+            throw error
         }
-        await transaction.finish()
-        return value
     }
 
     private static func run<Value>(
@@ -151,6 +183,7 @@ public final class Database: SQLExecutor {
             try? await connection.rollback()
             throw error
         }
+        transaction.noteCommit()
         do {
             try await connection.commit()
         } catch {
