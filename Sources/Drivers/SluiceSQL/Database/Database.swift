@@ -81,7 +81,8 @@ public final class Database: SQLExecutor {
 
     /// Runs one statement that changes nothing and returns its rows.
     public func rows(_ query: SQLQuery) async throws -> SQLRows {
-        try await self.statements.outcome(isIdempotent: true) { (_: OperationContext) async throws in
+        if let fault = query.fault { throw fault }
+        return try await self.statements.outcome(isIdempotent: true) { (_: OperationContext) async throws in
             try await self.driver.execute(query, .read).rows
         }.get()
     }
@@ -103,6 +104,7 @@ public final class Database: SQLExecutor {
     }
 
     private func execute(_ query: SQLQuery, _ change: CacheInvalidation) async throws -> SQLResult {
+        if let fault = query.fault { throw fault }
         let outcome = await self.statements.outcome { (_: OperationContext) async throws in
             try await self.driver.execute(query, .write)
         }

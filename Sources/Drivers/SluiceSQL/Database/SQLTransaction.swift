@@ -28,12 +28,14 @@ public final class SQLTransaction: SQLExecutor {
 
     /// Runs one statement as part of the transaction.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
+        if let fault = query.fault { throw fault }
         if self.tracksChanges { self.note(query.undeclaredChange) }
         return try await self.connection.execute(query)
     }
 
     /// Runs one statement that changes the named tables and no others, so that what was read from others stays cached.
     public func execute(_ query: SQLQuery, changing tables: Set<String>) async throws -> SQLResult {
+        if let fault = query.fault { throw fault }
         if self.tracksChanges { self.note(CacheInvalidation(tables: tables)) }
         return try await self.connection.execute(query)
     }
