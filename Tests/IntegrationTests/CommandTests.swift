@@ -28,6 +28,29 @@ struct CommandTests {
         }
     }
 
+    @Test("shows, applies and undoes changes of the schema")
+    func migrate() async throws {
+        try await withFolder { folder in
+            func run(_ arguments: String...) async throws -> String {
+                let result = try await Sluice.run(
+                    ["migrate"] + arguments + ["--json", "--database", "sqlite:club.db"], in: folder)
+                #expect(result.status == 0, "\(result.errors)")
+                return result.output
+            }
+            func status(_ state: String) -> String {
+                #"{"clubhouse":[{"canRevert":true,"id":"001-seasons-and-matches","state":"\#(state)"}]}"# + "\n"
+            }
+            #expect(try await run("status") == status("pending"))
+            #expect(try await run("up", "clubhouse") == #"{"clubhouse":["001-seasons-and-matches"]}"# + "\n")
+            #expect(try await run("up") == #"{"clubhouse":[]}"# + "\n")
+            #expect(try await run("status") == status("applied"))
+            #expect(try await run("down", "clubhouse") == #"{"clubhouse":["001-seasons-and-matches"]}"# + "\n")
+            #expect(try await run("status") == status("pending"))
+            let all = try await Sluice.run(["migrate", "down", "--database", "sqlite:club.db"], in: folder)
+            #expect(all.status == 64)
+        }
+    }
+
     @Test("an import beside a running server shows in its answers")
     func importBesideServer() async throws {
         try await withServer { address, folder, _ in

@@ -37,5 +37,6 @@ let clubhouseMigrations = [
             "CREATE INDEX clubhouse_matches_by_date ON clubhouse_matches (date, time, id)",
             "CREATE INDEX clubhouse_matches_by_team1 ON clubhouse_matches (team1, date, time, id)",
             "CREATE INDEX clubhouse_matches_by_team2 ON clubhouse_matches (team2, date, time, id)",
-        ])
+        ],
+        down: ["DROP TABLE clubhouse_matches", "DROP TABLE clubhouse_seasons"])
 ]

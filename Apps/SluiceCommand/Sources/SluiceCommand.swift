@@ -8,7 +8,9 @@ struct SluiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
         abstract: "Backends whose every outgoing call is bounded, retried, cached and measured.",
-        subcommands: [ServeCommand.self, SimulateCommand.self, ClubhouseCommand.self, ConfigCommand.self])
+        subcommands: [
+            ServeCommand.self, SimulateCommand.self, ClubhouseCommand.self, MigrateCommand.self, ConfigCommand.self,
+        ])
 
     /// Exit codes: 0 done, 64 wrong usage, 65 unusable input, 69 something needed is not available, 78 wrong configuration,
     /// 70 anything else (sysexits.h).

@@ -131,7 +131,8 @@ public final class PostgresDriver: DatabaseDriver {
 
     /// Made of the snapshot that a statement would see now: equal snapshots see equal data, whoever committed it.
     public func dataVersion() async throws -> Int64? {
-        let snapshot = try await self.execute("SELECT pg_current_snapshot()::text", .read).rows[0].decode(at: 0, as: String.self)
+        let snapshot = try await self.execute("SELECT pg_current_snapshot()::text", .read).rows[0].decode(
+            at: 0, as: String.self)
         return Int64(bitPattern: Fingerprint.hash(snapshot))
     }
 

@@ -61,6 +61,7 @@ extension SQLExecutor {
         if let transaction = self as? SQLTransaction {
             return try await transaction.withSavepoint { try await body($0) }
         }
+        if let cached = self as? CachedReads { return try await cached.cache.database.atomically(body) }
         return try await body(self)
     }
 

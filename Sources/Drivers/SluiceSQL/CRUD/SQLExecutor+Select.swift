@@ -69,7 +69,7 @@ extension SQLExecutor {
         _ table: String, where condition: SQLCondition = .always, order: [SQLOrder], after cursor: SQLCursor? = nil,
         limit: Int = 100, columns: [String]? = nil
     ) async throws -> SQLPage<SQLRow> {
-        try Self.check(limit: limit - 1, offset: 0)
+        try Self.check(limit: limit, offset: 0, least: 1)
         guard !order.isEmpty else { throw SQLError(.statement, message: "pages need an order") }
         var condition = condition
         if let cursor { condition = condition && (try cursor.condition(order, on: self.dialect)) }
@@ -98,8 +98,8 @@ extension SQLExecutor {
     }
 
     /// Limits come from outside often enough, so a wrong one is an error.
-    private static func check(limit: Int, offset: Int) throws(SQLError) {
-        guard limit >= 0, limit < Int.max, offset >= 0 else {
+    private static func check(limit: Int, offset: Int, least: Int = 0) throws(SQLError) {
+        guard limit >= least, limit < Int.max, offset >= 0 else {
             throw SQLError(.statement, message: "a limit or an offset is out of range")
         }
     }

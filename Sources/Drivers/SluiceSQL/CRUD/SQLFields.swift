@@ -31,7 +31,9 @@ public struct SQLFields: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     /// Whether there are none.
     public var isEmpty: Bool { self.columns.isEmpty }
 
-    /// The value of a column; nil if the column is not among them, or is an expression. Setting nil leaves the column out.
+    /// The value of a column; nil if the column is not among them, or is an expression.
+    ///
+    /// Setting nil leaves the column out.
     public subscript(_ column: String) -> SQLValue? {
         get {
             guard let index = self.columns.firstIndex(of: column), case .value(let value) = self.sources[index] else {

@@ -18,6 +18,8 @@ public final class Database: SQLExecutor {
     private let transactions: Pipeline<Nested<Deadline, Retry>>
     private let versions: DatabaseVersions
     private let watch: StatementWatch
+    /// Who is told of what was changed, once it is committed.
+    let changes = CommittedChanges()
 
     /// Opens the database that `url` names.
     ///
@@ -46,7 +48,9 @@ public final class Database: SQLExecutor {
             Deadline(timeout)
             Self.retry()
         }
-        let opened = try await opening { try await driver.open(url, DatabaseOptions(pool: pool, timeout: timeout, time: time)) }
+        let opened = try await opening {
+            try await driver.open(url, DatabaseOptions(pool: pool, timeout: timeout, time: time))
+        }
         return Database(driver: opened, timeout: timeout, slowStatement: slowStatement, time: time, observer: observer)
     }
 
@@ -82,7 +86,8 @@ public final class Database: SQLExecutor {
 
     /// Runs one statement that changes nothing and returns its rows.
     public func rows(_ query: SQLQuery) async throws -> SQLRows {
-        try await self.statements.outcome(isIdempotent: true) { (_: OperationContext) async throws in
+        if let fault = query.fault { throw fault }
+        return try await self.statements.outcome(isIdempotent: true) { (_: OperationContext) async throws in
             try await self.watch.run(query) { try await self.driver.execute(query, .read) }.rows
         }.get()
     }
@@ -92,11 +97,32 @@ public final class Database: SQLExecutor {
     /// - Throws: ``SQLError``; of kind `connection` with `hasRun` nil if the connection was lost and it is unknown whether the
     ///   statement took effect.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
-        let result = try await self.statements.outcome { (_: OperationContext) async throws in
+        try await self.execute(query, self.changes.hasListeners ? query.undeclaredChange : CacheInvalidation())
+    }
+
+    /// Runs one statement that changes the named tables and no others, so that what was read from others stays cached.
+    ///
+    /// - Throws: As ``execute(_:)``.
+    public func execute(_ query: SQLQuery, changing tables: Set<String>) async throws -> SQLResult {
+        try await self.execute(
+            query, self.changes.hasListeners ? CacheInvalidation(tables: tables) : CacheInvalidation())
+    }
+
+    private func execute(_ query: SQLQuery, _ change: CacheInvalidation) async throws -> SQLResult {
+        if let fault = query.fault { throw fault }
+        let outcome = await self.statements.outcome { (_: OperationContext) async throws in
             try await self.watch.run(query) { try await self.driver.execute(query, .write) }
-        }.get()
+        }
+        // Also after an error: the statement may have taken effect all the same.
+        await self.changes.announce(change)
+        let result = try outcome.get()
         self.versions.noteCommit()
         return result
+    }
+
+    /// Drops what caches keep under tags, without anything being changed.
+    public func invalidate(tags: Set<String>) async {
+        await self.changes.announce(CacheInvalidation(tags: tags))
     }
 
     /// Runs statements that change nothing and all see the database as it was at the first of them.
@@ -145,16 +171,27 @@ public final class Database: SQLExecutor {
         _ options: TransactionOptions, _ body: (SQLTransaction) async throws -> Value
     ) async throws -> Value {
         var attempt = 0
-        let (value, transaction) = try await self.transactions {
-            attempt += 1
-            let number = attempt
-            return try await self.driver.withConnection(options.access) { connection in
-                let transaction = SQLTransaction(on: connection, attempt: number, watch: self.watch)
-                return (try await Self.run(transaction, options, on: connection, body), transaction)
+        var last: SQLTransaction?
+        do {
+            let (value, transaction) = try await self.transactions {
+                attempt += 1
+                let number = attempt
+                return try await self.driver.withConnection(options.access) { connection in
+                    let tracks = options.access == .write && self.changes.hasListeners
+                    let transaction = SQLTransaction(
+                        on: connection, attempt: number, watch: self.watch, tracksChanges: tracks)
+                    last = transaction
+                    return (try await Self.run(transaction, options, on: connection, body), transaction)
+                }
             }
+            await self.changes.announce(transaction.committedChange)
+            await transaction.finish()
+            return value
+        } catch {
+            // If its commit had begun, it may have taken effect all the same.
+            if let last { await self.changes.announce(last.committedChange) }
+            throw error
         }
-        await transaction.finish()
-        return value
     }
 
     private static func run<Value>(
@@ -171,6 +208,7 @@ public final class Database: SQLExecutor {
             try? await connection.rollback()
             throw error
         }
+        transaction.noteCommit()
         do {
             try await connection.commit()
         } catch {

@@ -6,6 +6,8 @@ public final class SQLTransaction: SQLExecutor {
     private struct State {
         var savepoints = 0
         var afterCommit: [@Sendable () async -> Void] = []
+        var change = CacheInvalidation()
+        var hasBegunCommit = false
     }
 
     private let connection: any SQLConnection
@@ -13,11 +15,14 @@ public final class SQLTransaction: SQLExecutor {
     private let watch: StatementWatch
     /// Which run of the closure this is, from 1: a transaction that met others is repeated whole.
     public let attempt: Int
+    /// Whether anybody wants to know what it changes.
+    private let tracksChanges: Bool
 
-    init(on connection: any SQLConnection, attempt: Int, watch: StatementWatch) {
+    init(on connection: any SQLConnection, attempt: Int, watch: StatementWatch, tracksChanges: Bool) {
         self.watch = watch
         self.connection = connection
         self.attempt = attempt
+        self.tracksChanges = tracksChanges
     }
 
     /// How the engine wants its statements written.
@@ -25,7 +30,35 @@ public final class SQLTransaction: SQLExecutor {
 
     /// Runs one statement as part of the transaction.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
-        try await self.watch.run(query) { try await self.connection.execute(query) }
+        if let fault = query.fault { throw fault }
+        if self.tracksChanges { self.note(query.undeclaredChange) }
+        return try await self.watch.run(query) { try await self.connection.execute(query) }
+    }
+
+    /// Runs one statement that changes the named tables and no others, so that what was read from others stays cached.
+    public func execute(_ query: SQLQuery, changing tables: Set<String>) async throws -> SQLResult {
+        if let fault = query.fault { throw fault }
+        if self.tracksChanges { self.note(CacheInvalidation(tables: tables)) }
+        return try await self.watch.run(query) { try await self.connection.execute(query) }
+    }
+
+    /// Has caches drop what they keep under tags, once the transaction has been committed.
+    public func invalidate(tags: Set<String>) {
+        if self.tracksChanges { self.note(CacheInvalidation(tags: tags)) }
+    }
+
+    /// Noted before the statement runs, and kept if it fails or its savepoint is undone: too much costs a load, too little the truth.
+    private func note(_ change: CacheInvalidation) {
+        guard !change.isEmpty else { return }
+        self.state.withLock { $0.change.formUnion(change) }
+    }
+
+    /// The commit is about to begin.
+    func noteCommit() { self.state.withLock { $0.hasBegunCommit = true } }
+
+    /// What it has changed, if its commit has begun.
+    var committedChange: CacheInvalidation {
+        self.state.withLock { $0.hasBegunCommit ? $0.change : CacheInvalidation() }
     }
 
     /// Runs statements that are undone alone if `body` throws, while the transaction goes on.

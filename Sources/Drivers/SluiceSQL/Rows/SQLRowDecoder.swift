@@ -71,9 +71,12 @@ final class RowReader {
     func place(of name: String) -> Int? {
         let turn = self.next
         self.next += 1
-        if turn < self.places.count, self.columns.names[self.places[turn]] == name { return self.places[turn] }
-        guard let place = self.columns.index(of: name) else { return nil }
-        if turn == self.places.count { self.places.append(place) }
+        if turn < self.places.count, self.places[turn] >= 0, self.columns.names[self.places[turn]] == name {
+            return self.places[turn]
+        }
+        let place = self.columns.index(of: name)
+        // -1 for a column that is not there, so that those after it keep their turns.
+        if turn == self.places.count { self.places.append(place ?? -1) }
         return place
     }
 

@@ -36,6 +36,16 @@ extension SQLContract {
             let second = try await scope.database.selectPage(table, order: order, after: first.next, limit: 2)
             try scope.expectEqual(try second.rows.map { try $0.decode("name") }, ["d"], "the second page")
             try scope.expect(second.next == nil, "nothing follows the last page")
+            for limit in [Int.min, -1, 0, .max] {
+                try await scope.expectError(.statement, "a page of \(limit) rows") {
+                    _ = try await scope.database.selectPage(table, order: order, limit: limit)
+                }
+            }
+            for (limit, offset) in [(-1, 0), (1, -1), (Int.max, 0)] {
+                try await scope.expectError(.statement, "a limit of \(limit) and an offset of \(offset)") {
+                    _ = try await scope.database.selectMany(table, limit: limit, offset: offset)
+                }
+            }
             for wrong in [[SQLOrder.ascending("id")], [.descending("name"), .ascending("id")]] {
                 try await scope.expectError(.decoding, "a cursor of another order") {
                     _ = try await scope.database.selectPage(table, order: wrong, after: first.next)
