@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-BUILD_PACKAGES := libsqlite3-dev zlib1g-dev pkg-config
+BUILD_PACKAGES := libsqlite3-dev libmariadb-dev libpq-dev zlib1g-dev pkg-config
 TEST_PACKAGES := $(BUILD_PACKAGES) python3 postgresql mariadb-server-core mariadb-client redis-server
 
 .PHONY: help run test check check-threads bench bench-http bench-core bench-policies conformance docs format clean

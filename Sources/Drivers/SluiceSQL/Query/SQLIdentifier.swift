@@ -23,7 +23,7 @@ public struct SQLIdentifier: Sendable, Hashable, CustomStringConvertible {
     public var description: String { self.name }
 
     /// The name in double quotes, each part on its own.
-    var quoted: String {
+    package var quoted: String {
         self.name.split(separator: ".").map { "\"\($0)\"" }.joined(separator: ".")
     }
 
