@@ -38,6 +38,7 @@ let package = Package(
         .library(name: "SluicePostgres", targets: ["SluicePostgres"]),
         .library(name: "SluiceSQL", targets: ["SluiceSQL"]),
         .library(name: "SluiceSQLite", targets: ["SluiceSQLite"]),
+        .library(name: "SluiceMySQL", targets: ["SluiceMySQL"]),
         .library(name: "SluiceHTTP", targets: ["SluiceHTTP"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "SluiceServer", targets: ["SluiceServer"]),
@@ -64,6 +65,9 @@ let package = Package(
 
         // MARK: Drivers
         .systemLibrary(
+            name: "CMariaDB", path: "Sources/Drivers/CMariaDB", pkgConfig: "libmariadb",
+            providers: [.apt(["libmariadb-dev"]), .brew(["mariadb-connector-c"])]),
+        .systemLibrary(
             name: "CSQLite", path: "Sources/Drivers/CSQLite", pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite3"])]),
         module("Drivers", "SluiceHTTP", ["Sluice", asyncHTTPClient, httpTypes, nioCore, nioHTTP1, nioPosix]),
@@ -72,6 +76,7 @@ let package = Package(
             name: "CPQ", path: "Sources/Drivers/CPQ", pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         module("Drivers", "SluicePostgres", ["CEpoll", "CPQ", "Sluice", "SluiceSQL", deque]),
+        module("Drivers", "SluiceMySQL", ["CMariaDB", "Sluice", "SluiceSQL"]),
         module("Drivers", "SluiceSQL", ["Sluice", deque]),
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
 
@@ -111,6 +116,7 @@ let package = Package(
         tests("SluiceTestingTests", ["Sluice", "SluiceTesting", nioCore, nioPosix]),
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
+        tests("SluiceMySQLTests", ["Sluice", "SluiceMySQL", "SluiceSQL", "SluiceTesting"]),
         tests("SluiceSQLTests", ["Sluice", "SluiceSQL", "SluiceTesting"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Values in order of use, with constant-time access by key: the rules of a ``MemoryCache``, without its lock.
-struct RecencyList<Key: Hashable, Value> {
+package struct RecencyList<Key: Hashable, Value> {
     fileprivate struct Entry {
         let key: Key
         var value: Value
@@ -19,11 +19,14 @@ struct RecencyList<Key: Hashable, Value> {
     /// The sum of the costs held.
     private(set) var totalCost = 0
 
+    /// Creates an empty list.
+    package init() {}
+
     /// How many values are held.
-    var count: Int { self.indices.count }
+    package var count: Int { self.indices.count }
 
     /// The value for `key`, which becomes the most recently used.
-    mutating func touch(_ key: Key) -> Value? {
+    package mutating func touch(_ key: Key) -> Value? {
         guard let index = self.indices[key] else { return nil }
         if index != self.newest {
             self.unlink(index)
@@ -47,7 +50,7 @@ struct RecencyList<Key: Hashable, Value> {
     var all: [(key: Key, value: Value)] { self.entries.compactMap { $0.map { ($0.key, $0.value) } } }
 
     /// Adds a value under a key that is not held, as the most recently used.
-    mutating func add(_ value: Value, for key: Key, cost: Int) {
+    package mutating func add(_ value: Value, for key: Key, cost: Int) {
         let entry = Entry(key: key, value: value, cost: cost, newer: -1, older: -1)
         let index: Int
         if let reused = self.free.popLast() {
@@ -62,7 +65,7 @@ struct RecencyList<Key: Hashable, Value> {
         self.linkAsNewest(index)
     }
 
-    mutating func remove(_ key: Key) -> Value? {
+    package mutating func remove(_ key: Key) -> Value? {
         guard let index = self.indices.removeValue(forKey: key), let entry = self.entries[index] else { return nil }
         self.unlink(index)
         self.entries[index] = nil
@@ -71,7 +74,7 @@ struct RecencyList<Key: Hashable, Value> {
         return entry.value
     }
 
-    mutating func removeOldest() -> Value? {
+    package mutating func removeOldest() -> Value? {
         guard self.oldest >= 0, let entry = self.entries[self.oldest] else { return nil }
         return self.remove(entry.key)
     }

@@ -62,7 +62,7 @@ public enum SQLTimestamp {
     }
 
     /// The date of a day counted from the beginning of 1970.
-    static func date(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    package static func date(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let shifted = days + 719_468
         let era = shifted.floored(by: 146_097)
         let dayOfEra = shifted - era * 146_097
@@ -74,7 +74,7 @@ public enum SQLTimestamp {
     }
 
     /// The day, counted from the beginning of 1970, of a date.
-    static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+    package static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
         let year = month <= 2 ? year - 1 : year
         let era = year.floored(by: 400)
         let yearOfEra = year - era * 400

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+import CMariaDB
+import Sluice
+import SluiceSQL
+
+/// An open connection, used on its thread only; knows C and nothing of concurrency.
+final class MySQLHandle {
+    /// How many prepared statements are kept; MySQL and MariaDB allow 16382 on a server.
+    private static let statementLimit = 256
+
+    let pointer: UnsafeMutablePointer<MYSQL>
+    /// The largest statement, values included, that the server takes.
+    private(set) var maximumPacketSize = 16 << 20
+    /// The isolation of transactions that do not state one.
+    private(set) var isolation: TransactionOptions.Isolation?
+    private var statements = RecencyList<[String], MySQLStatement>()
+    private var parameters = MySQLParameters()
+
+    /// Takes an open connection over.
+    init(_ pointer: UnsafeMutablePointer<MYSQL>) {
+        self.pointer = pointer
+    }
+
+    /// Makes the session the same on every server, and learns what differs.
+    func setUp() throws(SQLError) {
+        try self.command(
+            """
+            SET time_zone = '+00:00', sql_mode = 'ANSI_QUOTES,STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,\
+            NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
+            """)
+        // Named differently by MariaDB and by MySQL, and by versions of both.
+        let settings = try self.textRows(
+            """
+            SHOW VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation', 'max_allowed_packet')
+            """)
+        for setting in settings {
+            let (name, value) = try setting.decode((String, String).self)
+            if name == "max_allowed_packet" {
+                self.maximumPacketSize = Int(value) ?? self.maximumPacketSize
+            } else {
+                self.isolation = .init(rawValue: value.split(separator: "-").joined(separator: " "))
+            }
+        }
+    }
+
+    deinit {
+        // Statements first: they need the connection.
+        self.statements = RecencyList()
+        mysql_close(self.pointer)
+    }
+
+    /// The connection's number at the server.
+    var id: UInt { mysql_thread_id(self.pointer) }
+
+    /// Whether the server is MariaDB and not MySQL.
+    var isMariaDB: Bool { mariadb_connection(self.pointer) != 0 }
+
+    /// Whether a transaction was open after the last statement that succeeded.
+    var isInTransaction: Bool { self.pointer.pointee.server_status & UInt32(SERVER_STATUS_IN_TRANS) != 0 }
+
+    /// Begins a transaction.
+    func begin(_ options: TransactionOptions) throws(SQLError) {
+        if let isolation = options.isolation, isolation != self.isolation {
+            try self.command("SET TRANSACTION ISOLATION LEVEL \(isolation.rawValue)")
+        }
+        try self.command("START TRANSACTION \(options.access == .read ? "READ ONLY" : "READ WRITE")")
+    }
+
+    /// Runs one statement with values.
+    func execute(_ query: SQLQuery) throws(SQLError) -> SQLResult {
+        if let fault = query.fault { throw fault }
+        let size = query.values.reduce(query.text.utf8.count) { $0 + MySQLParameters.size(of: $1) }
+        guard size < self.maximumPacketSize else {
+            throw SQLError(
+                .statement,
+                message:
+                    "the statement's values take more than the server's max_allowed_packet, \(self.maximumPacketSize) bytes",
+                hasRun: false)
+        }
+        do throws(SQLError) {
+            return try self.executePrepared(query)
+        } catch  where [ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE].contains(Int32(error.engineCode ?? 0)) {
+            // The server has forgotten the statement; nothing has run.
+            _ = self.statements.remove(query.pieces)
+            return try self.executePrepared(query)
+        } catch  where error.engineCode == Int(ER_UNSUPPORTED_PS) && query.values.isEmpty {
+            return try self.executeText(query.text)
+        }
+    }
+
+    private func executePrepared(_ query: SQLQuery) throws(SQLError) -> SQLResult {
+        let statement = try self.statement(query)
+        guard statement.parameterCount == query.values.count else {
+            throw SQLError(
+                .statement,
+                message: "the statement has \(statement.parameterCount) parameters and \(query.values.count) values; "
+                    + "a question mark in its text counts as one", hasRun: false)
+        }
+        if !query.values.isEmpty { try self.parameters.bind(query.values, to: statement.pointer) }
+        defer { if statement.isStale { _ = self.statements.remove(query.pieces) } }
+        return try statement.execute()
+    }
+
+    func statement(_ query: SQLQuery) throws(SQLError) -> MySQLStatement {
+        if let statement = self.statements.touch(query.pieces) { return statement }
+        let statement = try MySQLStatement(query.text, on: self.pointer)
+        if self.statements.count >= Self.statementLimit { _ = self.statements.removeOldest() }
+        self.statements.add(statement, for: query.pieces, cost: 1)
+        return statement
+    }
+
+    /// Runs a statement of ours that has no values and answers nothing.
+    func command(_ text: String) throws(SQLError) {
+        _ = try self.executeText(text)
+    }
+
+    /// Runs a statement that cannot be prepared; its rows come as text.
+    private func executeText(_ text: String) throws(SQLError) -> SQLResult {
+        let rows = try self.textRows(text)
+        let changes = mysql_affected_rows(self.pointer)
+        let insertedID = Int64(exactly: mysql_insert_id(self.pointer))
+        return SQLResult(
+            rows: rows, changeCount: Int(exactly: changes) ?? 0, insertedID: insertedID == 0 ? nil : insertedID)
+    }
+
+    private func textRows(_ text: String) throws(SQLError) -> SQLRows {
+        var text = text
+        let status = text.withUTF8 { bytes in
+            bytes.withMemoryRebound(to: CChar.self) {
+                mysql_real_query(self.pointer, $0.baseAddress, UInt($0.count))
+            }
+        }
+        guard status == 0 else { throw self.error }
+        guard let result = mysql_store_result(self.pointer) else {
+            guard mysql_field_count(self.pointer) == 0 else { throw self.error }
+            return .none
+        }
+        defer { mysql_free_result(result) }
+        let fields = UnsafeBufferPointer(start: mysql_fetch_fields(result), count: Int(mysql_num_fields(result)))
+        var values: [SQLValue] = []
+        while let row = mysql_fetch_row(result), let lengths = mysql_fetch_lengths(result) {
+            for column in fields.indices {
+                let bytes = row[column].map { UnsafeRawBufferPointer(start: $0, count: Int(lengths[column])) }
+                values.append(bytes.map { .text(String(decoding: $0, as: UTF8.self)) } ?? .null)
+            }
+        }
+        return SQLRows(
+            SQLValues(
+                columns: MySQLColumns(fields).names, rowCount: Int(mysql_num_rows(result)), values: values))
+    }
+
+    private var error: SQLError {
+        SQLError(
+            mySQL: Int(mysql_errno(self.pointer)), sqlState: String(cString: mysql_sqlstate(self.pointer)),
+            message: String(cString: mysql_error(self.pointer)))
+    }
+}

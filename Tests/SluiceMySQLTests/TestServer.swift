@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Sluice
+import SluiceMySQL
+import SluiceSQL
+import Testing
+
+/// The MariaDB that `make test` starts, which knows `root` and no password.
+enum TestServer {
+    /// Its address, as `host:port`.
+    static func address() throws -> String {
+        try #require(
+            ProcessInfo.processInfo.environment["SLUICE_TEST_MARIADB"], "SLUICE_TEST_MARIADB is not set; run make test")
+    }
+
+    static func open(
+        _ name: String = "", parameters: String = "", pool: PoolSettings = PoolSettings(),
+        timeout: Duration = .seconds(30)
+    ) async throws -> Database {
+        try await Database.open(
+            "mariadb://root@\(try Self.address())/\(name)\(parameters)", drivers: [MySQLDriver.self], pool: pool,
+            timeout: timeout)
+    }
+}
+
+/// Runs `body` with a database of its own, dropped afterwards.
+func withDatabase<Value>(
+    pool: PoolSettings = PoolSettings(), timeout: Duration = .seconds(30),
+    _ body: (_ database: Database, _ name: String) async throws -> Value
+) async throws -> Value {
+    let name = "sluice_\(UUID().uuidString.lowercased().split(separator: "-").joined())"
+    let server = try await TestServer.open()
+    _ = try await server.execute("CREATE DATABASE \(identifier: name)")
+    let result: Result<Value, any Error>
+    do {
+        let database = try await TestServer.open(name, pool: pool, timeout: timeout)
+        do {
+            result = .success(try await body(database, name))
+        } catch {
+            result = .failure(error)
+        }
+        await database.close()
+    } catch {
+        result = .failure(error)
+    }
+    _ = try await server.execute("DROP DATABASE \(identifier: name)")
+    await server.close()
+    return try result.get()
+}
+
+/// Runs `body` with one connection to a database of its own.
+func withConnection<Value>(_ body: (MySQLConnection) async throws -> Value) async throws -> Value {
+    try await withDatabase { database, _ in
+        try await database.driver.withConnection(.write) { connection in
+            try await body(try #require(connection as? MySQLConnection))
+        }
+    }
+}
+
+extension SQLExecutor {
+    /// Asks until the answer is 1; each time is a round trip.
+    func wait(until condition: SQLQuery) async throws {
+        while try await self.scalar(condition, as: Int.self) != 1 { await Task.yield() }
+    }
+
+    /// Waits until a connection runs a statement that contains `text`.
+    func wait(for text: String, on connection: UInt) async throws {
+        try await self.wait(
+            until: """
+                SELECT count(*) FROM information_schema.processlist
+                WHERE id = \(Int(connection)) AND info LIKE \("%\(text)%") AND state <> ''
+                """)
+    }
+}
+
+extension Task where Failure == any Error {
+    /// What the task returned, or nil if it was cancelled before it had anything to return.
+    var valueUnlessCancelled: Success? {
+        get async throws {
+            do { return try await self.value } catch is CancellationError { return nil }
+        }
+    }
+}
