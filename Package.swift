@@ -100,7 +100,7 @@ let package = Package(
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "Clubhouse", "Sluice", "SluicePostgres", "SluiceSQL", "SluiceSQLite", "SluiceServer",
+                "Clubhouse", "Sluice", "SluiceMySQL", "SluicePostgres", "SluiceSQL", "SluiceSQLite", "SluiceServer",
                 "SluiceSimulation", "SluiceTelemetry",
                 argumentParser, hummingbird, logging, nioCore,
             ],

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import SluiceMySQL
 import SluicePostgres
 import SluiceSQL
 import SluiceSQLite
@@ -11,9 +12,12 @@ import SluiceTelemetry
 /// What every command takes.
 struct CommonOptions: ParsableArguments {
     /// The engines that a database URL can name.
-    static let drivers: [any DatabaseDriver.Type] = [SQLiteDriver.self, PostgresDriver.self]
+    static let drivers: [any DatabaseDriver.Type] = [
+        SQLiteDriver.self, PostgresDriver.self, MySQLDriver.self,
+    ]
 
-    @Option(help: "The database's URL: sqlite:PATH, sqlite::memory: or postgres://USER@HOST/NAME.")
+    @Option(
+        help: "The database's URL: sqlite:PATH, sqlite::memory: postgres://USER@HOST/NAME or mysql://USER@HOST/NAME.")
     var database: String?
 
     @Flag(help: "Allow loopback and private addresses to be fetched from.")

@@ -68,8 +68,12 @@ public final class MySQLDriver: DatabaseDriver {
         self.pool.release(connection, isReusable: connection.isUsable)
     }
 
-    /// None: MySQL has no number that changes with every commit.
-    public func dataVersion() async throws -> Int64? { nil }
+    /// MySQL cannot tell.
+    ///
+    /// - Throws: ``SQLError`` of kind `statement`, always.
+    public func dataVersion() async throws -> Int64? {
+        throw SQLError(.statement, message: "MySQL has no number that changes with every commit", hasRun: false)
+    }
 
     /// Waits for every connection to come back and closes it.
     public func close() async { await self.pool.close() }

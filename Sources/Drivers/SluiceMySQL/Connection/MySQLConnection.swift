@@ -54,6 +54,16 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
         try await self.run { session throws(SQLError) in try session.execute(query) }
     }
 
+    /// Runs a statement and hands its rows over in batches; libmariadb's own memory holds all of them meanwhile.
+    public func forEachBatch(
+        of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void
+    ) async throws {
+        let rows = try await self.execute(query).rows
+        for start in stride(from: 0, to: rows.count, by: size) {
+            try await body(rows.part(start..<min(start + size, rows.count)))
+        }
+    }
+
     /// Begins a transaction; a statement that ends it by itself, as MySQL's `CREATE TABLE` does, begins the next one.
     public func begin(_ options: TransactionOptions) async throws {
         try await self.run { session throws(SQLError) in try session.begin(options) }

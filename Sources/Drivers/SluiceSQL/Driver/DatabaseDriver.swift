@@ -25,8 +25,9 @@ public protocol DatabaseDriver: Sendable {
         _ access: SQLAccess, _ body: (any SQLConnection) async throws -> Value
     ) async throws -> Value
 
-    /// A number that changes with every commit, no matter by which process; or nil if only this process can commit, or the
-    /// engine has no such number.
+    /// A number that changes with every commit, no matter by which process; or nil if only this process can commit.
+    ///
+    /// - Throws: ``SQLError``, of kind `statement` if the engine has no such number.
     func dataVersion() async throws -> Int64?
 
     /// Waits for borrowed connections to come back and closes them all.

@@ -16,6 +16,8 @@ public protocol SQLRowStorage: AnyObject, Sendable {
 /// A result's rows, in the engine's order.
 public struct SQLRows: RandomAccessCollection, Sendable {
     private let storage: any SQLRowStorage
+    /// Where they begin in the storage.
+    private let offset: Int
     /// 0.
     public let startIndex = 0
     /// How many rows there are.
@@ -23,8 +25,19 @@ public struct SQLRows: RandomAccessCollection, Sendable {
 
     /// Rows of an engine's result, for drivers.
     public init(_ storage: any SQLRowStorage) {
+        self.init(storage, 0..<storage.rowCount)
+    }
+
+    private init(_ storage: any SQLRowStorage, _ range: Range<Int>) {
         self.storage = storage
-        self.endIndex = storage.rowCount
+        self.offset = range.lowerBound
+        self.endIndex = range.count
+    }
+
+    /// Some of the rows, for drivers that hand a result over piece by piece.
+    public func part(_ range: Range<Int>) -> SQLRows {
+        precondition(range.lowerBound >= 0 && range.upperBound <= self.endIndex, "there are \(self.endIndex) rows")
+        return SQLRows(self.storage, self.offset + range.lowerBound..<self.offset + range.upperBound)
     }
 
     /// No rows.
@@ -34,7 +47,7 @@ public struct SQLRows: RandomAccessCollection, Sendable {
     public subscript(position: Int) -> SQLRow {
         precondition(
             position >= 0 && position < self.endIndex, "there are \(self.endIndex) rows, and no row \(position)")
-        return SQLRow(storage: self.storage, index: position)
+        return SQLRow(storage: self.storage, index: self.offset + position)
     }
 }
 
