@@ -89,7 +89,7 @@ public final class Database: SQLExecutor {
     /// - Throws: ``SQLError``; of kind `connection` with `hasRun` nil if the connection was lost and it is unknown whether the
     ///   statement took effect.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
-        let result = try await self.statements.outcome { (_: OperationContext) async throws in
+        let result = try await self.statements.outcome(isIdempotent: false) { (_: OperationContext) async throws in
             try await self.driver.execute(query, .write)
         }.get()
         self.versions.noteCommit()
