@@ -17,6 +17,8 @@ public final class PostgresDriver: DatabaseDriver {
     private let reactor: PostgresReactor
     private let pool: ConnectionPool<PostgresConnection>
     private let opening: @Sendable (Int) async throws -> PostgresConnection
+    /// The connections of those who listen.
+    let listening = Mutex<[ObjectIdentifier: PostgresConnection]>([:])
 
     /// Opens a pool, and one connection to see that it can.
     public static func open(_ url: DatabaseURL, _ options: DatabaseOptions) async throws -> any DatabaseDriver {
@@ -109,19 +111,34 @@ public final class PostgresDriver: DatabaseDriver {
         }
     }
 
-    /// Takes a connection back; one with an open transaction, whose rollback failed, is closed.
+    /// Takes a connection back.
+    ///
+    /// One with an open transaction, whose rollback failed or which a single statement began, is closed. One that is still at a
+    /// statement that was given up stays lent for a moment, and is closed if it is not done by then.
     private func giveBack(_ connection: PostgresConnection) {
-        let isUsable = connection.isUsable
-        if !isUsable, !connection.isClosed.load(ordering: .relaxed) { self.pool.invalidate(because: connection) }
-        let isClean = isUsable && (connection.isShared.load(ordering: .relaxed) || !connection.isInTransaction)
-        self.pool.release(connection, isReusable: isClean)
+        switch connection.condition {
+        case .free: self.pool.release(connection)
+        case .inTransaction: self.pool.release(connection, isReusable: false)
+        case .lost:
+            if !connection.isClosed.load(ordering: .relaxed) { self.pool.invalidate(because: connection) }
+            self.pool.release(connection, isReusable: false)
+        case .busy:
+            Task.detached {
+                let isFree = await connection.waitForStrays()
+                self.pool.release(connection, isReusable: isFree && connection.isUsable)
+            }
+        }
     }
+
+    /// What the pool's connections do at this moment.
+    public var poolStatus: PoolStatus { self.pool.status }
 
     /// None: what others commit is not seen without asking.
     public func dataVersion() async throws -> Int64? { nil }
 
-    /// Waits for every connection to come back and closes it.
+    /// Waits for every connection to come back and closes it; tells those who listen that theirs is closed.
     public func close() async {
+        for connection in self.listening.withLock({ $0 }).values { await connection.close() }
         await self.pool.close()
         self.reactor.stop()
     }
