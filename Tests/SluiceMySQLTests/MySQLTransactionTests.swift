@@ -126,7 +126,8 @@ struct MySQLTransactionTests {
                     throw Undo()
                 }
             }
-            #expect(try await database.rows("SELECT * FROM t").isEmpty)
+            let found129 = try await database.rows("SELECT * FROM t").isEmpty
+            #expect(found129)
         }
     }
 

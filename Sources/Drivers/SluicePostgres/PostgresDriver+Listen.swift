@@ -17,6 +17,8 @@ extension PostgresDriver {
         from channels: [String], _ body: (AsyncThrowingStream<PostgresNotification, any Error>) async throws -> Value
     ) async throws -> Value {
         let connection = try await self.connect()
+        self.listening.withLock { $0[ObjectIdentifier(connection)] = connection }
+        defer { self.listening.withLock { $0[ObjectIdentifier(connection)] = nil } }
         do {
             let (stream, continuation) = AsyncThrowingStream<PostgresNotification, any Error>.makeStream(
                 bufferingPolicy: .bufferingOldest(Self.maximumNotifications))

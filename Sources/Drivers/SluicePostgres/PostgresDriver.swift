@@ -17,6 +17,8 @@ public final class PostgresDriver: DatabaseDriver {
     private let reactor: PostgresReactor
     private let pool: ConnectionPool<PostgresConnection>
     private let opening: @Sendable (Int) async throws -> PostgresConnection
+    /// The connections of those who listen.
+    let listening = Mutex<[ObjectIdentifier: PostgresConnection]>([:])
 
     /// Opens a pool, and one connection to see that it can.
     public static func open(_ url: DatabaseURL, _ options: DatabaseOptions) async throws -> any DatabaseDriver {
@@ -74,17 +76,9 @@ public final class PostgresDriver: DatabaseDriver {
     /// Runs a statement on a connection that others' single statements may share.
     public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {
         let connection = try await self.pool.acquire(.shared)
+        defer { self.giveBack(connection) }
         connection.isShared.store(true, ordering: .relaxed)
-        do {
-            let result = try await connection.execute(query)
-            self.giveBack(connection)
-            return result
-        } catch {
-            // A statement that was given up keeps its place until it is answered, so that nobody is lent the connection alone while
-            // it runs on.
-            connection.afterAnswers { self.giveBack(connection, isReusable: $0) }
-            throw error
-        }
+        return try await connection.execute(query)
     }
 
     /// Lends a connection, alone.
@@ -120,24 +114,37 @@ public final class PostgresDriver: DatabaseDriver {
         }
     }
 
-    /// Takes a connection back; one with an open transaction, whose rollback failed, is closed.
-    private func giveBack(_ connection: PostgresConnection, isReusable: Bool = true) {
-        let isUsable = isReusable && connection.isUsable
-        if isReusable, !isUsable, !connection.isClosed.load(ordering: .relaxed) {
-            self.pool.invalidate(because: connection)
+    /// Takes a connection back.
+    ///
+    /// One with an open transaction, whose rollback failed or which a single statement began, is closed. One that is still at a
+    /// statement that was given up stays lent for a moment, and is closed if it is not done by then.
+    private func giveBack(_ connection: PostgresConnection) {
+        switch connection.condition {
+        case .free: self.pool.release(connection)
+        case .inTransaction: self.pool.release(connection, isReusable: false)
+        case .lost:
+            if !connection.isClosed.load(ordering: .relaxed) { self.pool.invalidate(because: connection) }
+            self.pool.release(connection, isReusable: false)
+        case .busy:
+            Task.detached {
+                let isFree = await connection.waitForStrays()
+                self.pool.release(connection, isReusable: isFree && connection.isUsable)
+            }
         }
-        self.pool.release(connection, isReusable: isUsable && !connection.isInTransaction)
     }
+
+    /// What the pool's connections do at this moment.
+    public var poolStatus: PoolStatus { self.pool.status }
 
     /// Made of the snapshot that a statement would see now: equal snapshots see equal data, whoever committed it.
     public func dataVersion() async throws -> Int64? {
-        let snapshot = try await self.execute("SELECT pg_current_snapshot()::text", .read).rows[0].decode(
-            at: 0, as: String.self)
-        return Int64(bitPattern: Fingerprint.hash(snapshot))
+        let rows = try await self.execute("SELECT pg_current_snapshot()::text", .read).rows
+        return Int64(bitPattern: Fingerprint.hash(try rows[0].decode(at: 0, as: String.self)))
     }
 
-    /// Waits for every connection to come back and closes it.
+    /// Waits for every connection to come back and closes it; tells those who listen that theirs is closed.
     public func close() async {
+        for connection in self.listening.withLock({ $0 }).values { await connection.close() }
         await self.pool.close()
         self.reactor.stop()
     }

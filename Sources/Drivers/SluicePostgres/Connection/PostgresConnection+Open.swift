@@ -2,7 +2,6 @@
 import CPQ
 import Sluice
 import SluiceSQL
-import Synchronization
 
 extension PostgresConnection {
     /// An open handle on its way from one thread to another.
@@ -34,6 +33,8 @@ extension PostgresConnection {
             let text = SQLError.text(handle) ?? "no connection could be made"
             throw SQLError(Self.isPermanent(text) ? .authentication : .connection, message: text, hasRun: false)
         }
+        // Else libpq writes the server's notices to standard error.
+        PQsetNoticeProcessor(handle, { _, _ in }, nil)
         guard PQsetnonblocking(handle, 1) == 0, PQenterPipelineMode(handle) == 1 else {
             defer { PQfinish(handle) }
             throw .lost(handle)
@@ -49,8 +50,8 @@ extension PostgresConnection {
             "password authentication failed", "no password supplied", "role \"", "database \"", "no pg_hba.conf entry",
             "could not translate host name", "invalid connection option", "invalid sslmode", "certificate",
         ]
-        let isStarting = text.contains("starting up") || text.contains("shutting down")
-        return !isStarting && causes.contains { text.contains($0) }
+        let passing = ["starting up", "shutting down", "too many connections", "recovery mode"]
+        return !passing.contains { text.contains($0) } && causes.contains { text.contains($0) }
     }
 
     private static func withCStrings<Result>(
@@ -83,20 +84,4 @@ extension PostgresConnection {
         }
     }
 
-    /// Closes the connection and returns when the server has closed it too, or five seconds later: until then it counts there.
-    func close() async {
-        self.fail(.notSent)
-        guard self.isClosed.exchange(true, ordering: .acquiringAndReleasing) == false else { return }
-        await withCheckedContinuation { continuation in self.unwatch { continuation.resume() } }
-        _ = try? await offload { self.finish() }
-    }
-
-    private func finish() {
-        // Or the server would run on what nobody waits for.
-        if PQtransactionStatus(self.handle) == PQTRANS_ACTIVE { self.sendCancel() }
-        let socket = PostgresSocket.duplicate(PQsocket(self.handle))
-        self.freeCancel()
-        PQfinish(self.handle)
-        PostgresSocket.drain(socket)
-    }
 }

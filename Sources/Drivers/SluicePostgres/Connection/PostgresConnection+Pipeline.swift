@@ -15,33 +15,35 @@ extension PostgresConnection {
         var statements: [PostgresStatement] = []
         try await self.ask(requests[queries.count - 1]) { state in
             for (index, query) in queries.dropLast().enumerated() {
+                let request = requests[index]
                 let failure =
-                    self.sendAtOnce(query, parameters[index], &state, &statements) ?? self.synchronise(&state)
+                    self.sendAtOnce(query, parameters[index], request, &state, &statements) ?? self.synchronise(&state)
                 if let failure { return failure }
-                requests[index].isSent = true
-                state.requests.append(requests[index])
+                request.isSent = true
+                state.requests.append(request)
             }
-            return self.sendAtOnce(last, parameters[queries.count - 1], &state, &statements)
+            return self.sendAtOnce(
+                last, parameters[queries.count - 1], requests[queries.count - 1], &state, &statements)
         }
         return zip(zip(queries, requests), statements).map { sent, statement in
             do throws(SQLError) {
-                return .success(Self.result(try sent.1.take(), statement))
+                return .success(Self.result(try self.answer(to: sent.1, statement), statement))
             } catch {
-                // It may have failed to be prepared.
-                self.forget(sent.0)
-                return .failure(error)
+                return .failure(error.without(sent.0.values))
             }
         }
     }
 
     /// Sends a statement without first asking what its columns are: unless that is known its values come as text.
     private func sendAtOnce(
-        _ query: SQLQuery, _ parameters: PostgresParameters, _ state: inout State,
+        _ query: SQLQuery, _ parameters: PostgresParameters, _ request: PostgresRequest, _ state: inout State,
         _ statements: inout [PostgresStatement]
     ) -> SQLError? {
-        let (statement, isPrepared) = self.look(up: query, &state)
-        statements.append(statement)
-        return self.sendRun(
-            statement, parameters, isPrepared: isPrepared, isBinary: statement.columns?.isBinary ?? false)
+        switch self.prepare(query, request, &state) {
+        case .failure(let error): return error
+        case .success(let (statement, columns)):
+            statements.append(statement)
+            return self.sendRun(statement, parameters, isBinary: columns?.isBinary ?? false)
+        }
     }
 }

@@ -7,13 +7,19 @@ extension PostgresConnection {
         of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void
     ) async throws {
         _ = try await self.execute("DECLARE sluice_rows NO SCROLL CURSOR FOR \(query)")
-        let fetch = SQLQuery(stringLiteral: "FETCH FORWARD \(size) FROM sluice_rows")
-        defer { self.forget(fetch) }
         while true {
-            let rows = try await self.execute(fetch).rows
+            let rows = try await self.fetch(size)
             if !rows.isEmpty { try await body(rows) }
             if rows.count < size { break }
         }
         _ = try await self.execute("CLOSE sluice_rows")
+    }
+
+    /// Not prepared, since what comes depends on the cursor.
+    private func fetch(_ count: Int) async throws -> SQLRows {
+        let request = PostgresRequest()
+        try await self.ask(request) { _ in self.sendPlain("FETCH FORWARD \(count) FROM sluice_rows") }
+        let result = try request.take()
+        return SQLRows(PostgresRows(result, PostgresColumns(result)))
     }
 }

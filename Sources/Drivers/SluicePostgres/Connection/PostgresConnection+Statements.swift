@@ -4,105 +4,86 @@ import SluiceSQL
 import Synchronization
 
 extension PostgresConnection {
-    /// How many statements stay prepared on one connection.
-    static let preparedLimit = 256
-
     func execute(_ query: SQLQuery) async throws -> SQLResult {
-        try await self.execute(query, isShielded: false)
-    }
-
-    func execute(_ query: SQLQuery, isShielded: Bool) async throws -> SQLResult {
         if let fault = query.fault { throw fault }
         let parameters = try PostgresParameters(query.values)
         do {
-            return try await self.run(query, parameters, isShielded)
+            return try await self.run(query, parameters)
         } catch let error as SQLError where error.isStalePlan {
-            // The table was changed, or somebody dropped what was prepared. Inside a transaction that has ended it.
-            self.forget(query)
-            guard !self.isInTransaction else { throw error }
-            return try await self.run(query, parameters, isShielded)
+            // The table was changed, or somebody dropped what was prepared.
+            guard !self.isInTransaction else { throw error.repeatable }
+            return try await self.run(query, parameters)
+        } catch let error as SQLError {
+            throw error.without(query.values)
         }
     }
 
-    private func run(
-        _ query: SQLQuery, _ parameters: PostgresParameters, _ isShielded: Bool
-    ) async throws -> SQLResult {
+    private func run(_ query: SQLQuery, _ parameters: PostgresParameters) async throws -> SQLResult {
         while true {
             let request = PostgresRequest()
-            var sent = Sent.run
-            var known: PostgresStatement?
-            try await self.ask(isShielded: isShielded, request) { state in
-                let (statement, isPrepared) = self.look(up: query, &state)
-                known = statement
-                if statement.changesSession, self.isShared.load(ordering: .relaxed) { return .sharedSession }
-                return self.send(statement, parameters, isPrepared: isPrepared, &sent)
+            var sent: (statement: PostgresStatement, columns: PostgresColumns?)?
+            try await self.ask(request) { state in
+                switch self.prepare(query, request, &state) {
+                case .failure(let error): return error
+                case .success(let prepared):
+                    sent = prepared
+                    if let columns = prepared.columns {
+                        return self.sendRun(prepared.statement, parameters, isBinary: columns.isBinary)
+                    }
+                    let status = PQsendDescribePrepared(self.handle, prepared.statement.name)
+                    return status == 1 ? nil : .lost(self.handle)
+                }
             }
-            guard let statement = known else { throw request.failure ?? .notSent }
-            let result: OpaquePointer
-            do throws(SQLError) {
-                result = try request.take()
-            } catch {
-                if sent != .run { self.forget(query) }
-                throw error
-            }
-            if sent == .describe {
-                _ = statement.note(result)
-                PQclear(result)
-                continue
-            }
-            return Self.result(result, statement)
+            guard let (statement, columns) = sent else { throw request.failure ?? .notSent }
+            let result = try self.answer(to: request, statement)
+            if columns != nil { return Self.result(result, statement) }
+            // Now it is known in which form its values are best sent.
+            let found = statement.columns(result)
+            PQclear(result)
+            self.state.withLock { $0.prepared.note(found, of: statement) }
         }
     }
 
-    /// What was sent for a statement.
-    private enum Sent {
-        /// It was prepared, and its columns asked for: how they are to come is not known yet.
-        case describe
-        /// It was prepared and run.
-        case prepare
-        /// It was run.
-        case run
-    }
-
-    /// The statement of a query, and whether it is prepared here.
-    func look(up query: SQLQuery, _ state: inout State) -> (PostgresStatement, isPrepared: Bool) {
-        state.useCount += 1
-        if let index = state.prepared.index(forKey: query.pieces) {
-            state.prepared.values[index].lastUse = state.useCount
-            return (state.prepared.values[index].statement, true)
-        }
-        if state.prepared.count >= Self.preparedLimit,
-            let oldest = state.prepared.min(by: { $0.value.lastUse < $1.value.lastUse })
-        {
-            state.prepared[oldest.key] = nil
-            _ = self.sendPlain("DEALLOCATE \(oldest.value.statement.name)")
+    /// The statement of a query and what is known of its columns; prepares it first if it is not yet.
+    func prepare(
+        _ query: SQLQuery, _ request: PostgresRequest, _ state: inout State
+    ) -> Result<(statement: PostgresStatement, columns: PostgresColumns?), SQLError> {
+        if let known = state.prepared.use(query) {
+            if known.statement.changesSession, self.isShared.load(ordering: .relaxed) {
+                return .failure(.sharedSession)
+            }
+            return .success(known)
         }
         let statement = self.statements.statement(for: query)
-        state.prepared[query.pieces] = (statement, state.useCount)
-        return (statement, false)
-    }
-
-    private func send(
-        _ statement: PostgresStatement, _ parameters: PostgresParameters, isPrepared: Bool, _ sent: inout Sent
-    ) -> SQLError? {
-        guard let columns = statement.columns else {
-            sent = .describe
-            if !isPrepared, let failure = self.sendPrepare(statement) { return failure }
-            return PQsendDescribePrepared(self.handle, statement.name) == 1 ? nil : .lost(self.handle)
+        if statement.changesSession, self.isShared.load(ordering: .relaxed) { return .failure(.sharedSession) }
+        guard !statement.text.utf8.contains(0) else {
+            return .failure(SQLError(.statement, message: "a statement has no zero byte", hasRun: false))
         }
-        sent = isPrepared ? .run : .prepare
-        return self.sendRun(statement, parameters, isPrepared: isPrepared, isBinary: columns.isBinary)
+        let waste = state.prepared.add(statement)
+        for name in waste { if let failure = self.sendPlain("DEALLOCATE \(name)") { return .failure(failure) } }
+        request.preparing = (statement, waste.count)
+        guard PQsendPrepare(self.handle, statement.name, statement.text, 0, nil) == 1 else {
+            return .failure(.lost(self.handle))
+        }
+        return .success((statement, nil))
     }
 
-    private func sendPrepare(_ statement: PostgresStatement) -> SQLError? {
-        PQsendPrepare(self.handle, statement.name, statement.text, 0, nil) == 1 ? nil : .lost(self.handle)
+    /// The result of a statement.
+    func answer(to request: PostgresRequest, _ statement: PostgresStatement) throws(SQLError) -> OpaquePointer {
+        do throws(SQLError) {
+            return try request.take()
+        } catch {
+            if error.isStalePlan {
+                self.statements.retire(statement)
+                let isKnown = error.sqlState == "0A000"
+                self.state.withLock { $0.prepared.remove(statement, isKnownToServer: isKnown) }
+            }
+            throw error
+        }
     }
 
-    /// Runs a statement, which is prepared before if it is not yet.
-    func sendRun(
-        _ statement: PostgresStatement, _ parameters: PostgresParameters, isPrepared: Bool, isBinary: Bool
-    ) -> SQLError? {
-        if !isPrepared, let failure = self.sendPrepare(statement) { return failure }
+    /// Runs a statement that is prepared.
+    func sendRun(_ statement: PostgresStatement, _ parameters: PostgresParameters, isBinary: Bool) -> SQLError? {
         let status = parameters.withPointers { count, values, lengths, formats in
             PQsendQueryPrepared(
                 self.handle, statement.name, count, values, lengths, formats, isBinary ? 1 : 0)
@@ -115,11 +96,6 @@ extension PostgresConnection {
         PQsendQueryParams(self.handle, text, 0, nil, nil, nil, nil, 0) == 1 ? nil : .lost(self.handle)
     }
 
-    func forget(_ query: SQLQuery) {
-        let statement = self.state.withLock { $0.prepared.removeValue(forKey: query.pieces) }
-        statement?.statement.forget()
-    }
-
     static func result(_ result: OpaquePointer, _ statement: PostgresStatement) -> SQLResult {
         var changeCount = 0
         if let tag = PQcmdStatus(result), tag[0] != CChar(UInt8(ascii: "S")) {
@@ -129,7 +105,7 @@ extension PostgresConnection {
             PQclear(result)
             return SQLResult(rows: .none, changeCount: changeCount)
         }
-        return SQLResult(rows: SQLRows(PostgresRows(result, statement.note(result))), changeCount: changeCount)
+        return SQLResult(rows: SQLRows(PostgresRows(result, statement.columns(result))), changeCount: changeCount)
     }
 
     // MARK: Transactions
@@ -137,7 +113,13 @@ extension PostgresConnection {
     func begin(_ options: TransactionOptions) async throws {
         let isolation = options.isolation.map { " ISOLATION LEVEL \($0.rawValue)" } ?? ""
         let access = options.access == .read ? " READ ONLY" : ""
-        _ = try await self.execute(SQLQuery(stringLiteral: "BEGIN\(isolation)\(access)"), isShielded: false)
+        do {
+            _ = try await self.execute(SQLQuery(stringLiteral: "BEGIN\(isolation)\(access)"))
+        } catch {
+            // It may have begun all the same, if it was given up.
+            try? await self.rollback()
+            throw error
+        }
     }
 
     func commit() async throws {
@@ -176,8 +158,29 @@ extension SQLError {
         .statement, message: "the statement changes its session: run it in withTransaction or on a lent connection",
         hasRun: false)
 
-    /// Whether what was prepared does not fit any more: the plan's result type has changed, or the name is gone.
+    /// Whether what was prepared does not fit any more: the plan's result type has changed, or the name is gone or taken.
     fileprivate var isStalePlan: Bool {
-        self.sqlState == "26000" || self.sqlState == "0A000" && self.message.hasPrefix("cached plan")
+        switch self.sqlState {
+        case "26000", "42P05": true
+        case "0A000": self.message.hasPrefix("cached plan")
+        default: false
+        }
+    }
+
+    /// The error has ended the transaction, and is no fault of its: it is worth repeating whole.
+    fileprivate var repeatable: SQLError {
+        SQLError(.serialization, message: self.message, sqlState: self.sqlState, hasRun: self.hasRun)
+    }
+
+    /// The error without the bound values that the server may have quoted, as the name of a table for example.
+    func without(_ values: [SQLValue]) -> SQLError {
+        var message = self.message
+        for case .text(let text) in values where message.contains("\"\(text)\"") {
+            message = message.replacing("\"\(text)\"", with: "…")
+        }
+        guard message != self.message else { return self }
+        return SQLError(
+            self.kind, message: message, engineCode: self.engineCode, sqlState: self.sqlState,
+            constraint: self.constraint, hasRun: self.hasRun)
     }
 }

@@ -21,9 +21,10 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         /// Whether bytes wait for room in the socket.
         var waitsForRoom = false
         var token: UInt64 = 0
-        /// What is prepared here, by the query's text, and when each was last used.
-        var prepared: [[String]: (statement: PostgresStatement, lastUse: Int)] = [:]
-        var useCount = 0
+        /// What is prepared here.
+        var prepared = PreparedStatements()
+        /// How many statements the server may still be at that this side has given up.
+        var leftBehind = 0
     }
 
     /// How long a connection that was told to stop may take to say so.
@@ -34,7 +35,7 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
     let statements: PostgresStatements
     let time: any TimeSource
     let handle: OpaquePointer
-    private let cancelHandle: OpaquePointer?
+    let cancel: PostgresCancel
     let state = Mutex(State())
     /// Whether several borrowers may be using it: then nothing on it is ever stopped, since that could hit another's.
     let isShared = Atomic(false)
@@ -53,7 +54,7 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         self.reactor = reactor
         self.statements = statements
         self.time = time
-        self.cancelHandle = PQgetCancel(handle)
+        self.cancel = PostgresCancel(handle)
         let token = reactor.add(self, socket: PQsocket(handle))
         self.state.withLock { $0.token = token }
     }
@@ -63,12 +64,31 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
     /// Whether it can still be used.
     var isUsable: Bool { self.state.withLock { $0.failure == nil } }
 
-    /// Whether a transaction is open, so that the connection cannot be lent to another.
-    var isInTransaction: Bool {
-        self.state.withLock { _ in
-            let status = PQtransactionStatus(self.handle)
-            return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
+    /// What a connection is fit for.
+    enum Condition {
+        case free
+        /// The server is at statements whose answers nobody waits for.
+        case busy
+        /// A transaction is open, so that it cannot be lent to another.
+        case inTransaction
+        case lost
+    }
+
+    /// What it is fit for, once its borrower is done with it.
+    var condition: Condition {
+        self.state.withLock { state in
+            if state.failure != nil { return .lost }
+            if state.requests.contains(where: \.isDone) { return .busy }
+            return Self.isInTransaction(self.handle) ? .inTransaction : .free
         }
+    }
+
+    /// Whether a transaction is open.
+    var isInTransaction: Bool { self.state.withLock { _ in Self.isInTransaction(self.handle) } }
+
+    private static func isInTransaction(_ handle: OpaquePointer) -> Bool {
+        let status = PQtransactionStatus(handle)
+        return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
     }
 
     // MARK: Asking
@@ -110,9 +130,14 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
 
     private func exchange(_ request: PostgresRequest, _ send: (inout State) -> SQLError?) async {
         await withUnsafeContinuation { continuation in
-            let isOver = self.state.withLock { state in
-                request.failure = state.failure ?? (request.abandonment == nil ? nil : .notSent)
-                if request.failure == nil { request.failure = send(&state) ?? self.synchronise(&state) }
+            var broken: SQLError?
+            let isOver = self.state.withLock { state -> Bool in
+                request.failure =
+                    state.failure.map { .notSent(because: $0) } ?? (request.abandonment == nil ? nil : .notSent)
+                if request.failure == nil {
+                    request.failure = send(&state) ?? self.synchronise(&state)
+                    broken = request.failure.flatMap { $0.kind == .connection ? $0 : nil }
+                }
                 guard request.failure == nil else {
                     request.isDone = true
                     return true
@@ -122,6 +147,8 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
                 state.requests.append(request)
                 return false
             }
+            // Part of it may have been written, and whatever came next would be taken for the rest.
+            if let broken { self.fail(broken) }
             if isOver { continuation.resume() }
         }
     }
@@ -142,107 +169,45 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         return nil
     }
 
-    // MARK: Giving up
-
-    private func abandon(_ request: PostgresRequest, _ reason: PostgresRequest.Abandonment) {
-        let continuation = self.state.withLock { state -> UnsafeContinuation<Void, Never>? in
-            guard !request.isDone, request.abandonment == nil else { return nil }
-            request.abandonment = reason
-            guard request.isSent else { return nil }
-            // Somebody else's statement could be the one that is stopped; this one's answer is thrown away when it comes.
-            if self.isShared.load(ordering: .relaxed) { return request.finish() }
-            // Unstructured, since a cancellation handler cannot wait; whoever gave up waits for it before the connection is
-            // used again.
-            request.stopping = Task { await self.stopServer(request) }
-            return nil
-        }
-        continuation?.resume()
-    }
-
-    /// Tells the server to stop what it is doing, and gives the connection up if it does not.
-    ///
-    /// - Returns: The alarm for the latter, to be called off once the answer is there.
-    private func stopServer(_ request: PostgresRequest) async -> TimerToken {
-        let alarm = self.time.schedule(at: self.time.now.advanced(by: Self.grace)) {
-            if self.state.withLock({ _ in !request.isDone }) { self.fail(.unanswered) }
-        }
-        let cancel = CancelHandle(pointer: self.cancelHandle)
-        // Blocks while it connects; of no use to us if it fails, and then the grace ends.
-        _ = try? await offload { cancel.send() }
-        return alarm
-    }
-
-    /// Waits until the server has been told to stop and has nothing left to stop: a request of its own takes what comes late.
-    private func settle(after stopping: Task<TimerToken, Never>) async {
-        self.time.cancel(await stopping.value)
-        let probe = PostgresRequest()
-        try? await self.ask(isShielded: true, probe) { _ in
-            PQsendQueryParams(self.handle, "SELECT 1", 0, nil, nil, nil, nil, 0) == 1 ? nil : .lost(self.handle)
-        }
-    }
-
-    /// Calls `body` when everything sent so far has been answered, those given up among it; with false if that takes longer than a
-    /// second: then something of it runs on that nobody wants.
-    ///
-    /// Until then the connection is not to be lent alone.
-    func afterAnswers(_ body: @escaping @Sendable (Bool) -> Void) {
-        let isFirst = Once()
-        let last = self.state.withLock { $0.requests.last }
-        guard let last else { return body(true) }
-        let alarm = self.time.schedule(at: self.time.now.advanced(by: .seconds(1))) {
-            if isFirst.take() { body(false) }
-        }
-        let isAnswered = self.state.withLock { state in
-            guard state.requests.contains(where: { $0 === last }) else { return true }
-            last.followUps.append {
-                self.time.cancel(alarm)
-                if isFirst.take() { body(true) }
-            }
-            return false
-        }
-        guard isAnswered else { return }
-        self.time.cancel(alarm)
-        if isFirst.take() { body(true) }
-    }
-
-    /// Ends everything under way, and lets nothing be sent any more.
-    func fail(_ error: SQLError) {
-        let (waiting, followUps) = self.state.withLock { state in
-            state.failure = state.failure ?? error
-            defer { state.requests = [] }
-            return (state.requests.compactMap { $0.finish(error) }, state.requests.flatMap(\.followUps))
-        }
-        for continuation in waiting { continuation.resume() }
-        for followUp in followUps { followUp() }
-        self.listener.withLock { $0 }?(.failure(error))
-    }
-
     // MARK: Answers
 
     func socketIsReady() {
-        var done: [PostgresRequest] = []
-        var waiting: [UnsafeContinuation<Void, Never>] = []
+        var done: [UnsafeContinuation<Void, Never>] = []
+        var answered: [Suspension<Bool>] = []
         var notifications: [PostgresNotification] = []
         let lost = self.state.withLock { state -> SQLError? in
-            if let failure = state.failure { return failure }
+            guard state.failure == nil else { return nil }
             let isOpen = self.consume()
-            self.collect(&state, &done)
-            waiting = done.compactMap { $0.finish() }
+            self.collect(&state, &done, &answered)
             while let notification = PQnotifies(self.handle) {
                 notifications.append(PostgresNotification(notification))
                 PQfreemem(notification)
             }
             return isOpen ? self.flush(&state) : .lost(self.handle)
         }
-        for continuation in waiting { continuation.resume() }
-        for request in done where !request.followUps.isEmpty { for followUp in request.followUps { followUp() } }
+        for continuation in done { continuation.resume() }
+        for watcher in answered { watcher.settle(true) }
         if !notifications.isEmpty, let listener = self.listener.withLock({ $0 }) {
             for notification in notifications { listener(.success(notification)) }
         }
-        if let lost {
-            self.unwatch()
-            self.fail(lost)
+        if let lost { self.fail(lost) }
+    }
+
+    /// Ends everything under way, and lets nothing be sent any more.
+    func fail(_ error: SQLError) {
+        let waiting = self.state.withLock { state -> [(UnsafeContinuation<Void, Never>?, [Suspension<Bool>])] in
+            state.failure = state.failure ?? error
+            state.leftBehind += state.requests.count
+            defer { state.requests = [] }
+            return state.requests.map { ($0.finish(error), $0.watchers) }
         }
+        // Nobody reads the socket any more, which would have the reactor told of it again and again.
+        self.unwatch()
+        for (continuation, watchers) in waiting {
+            continuation?.resume()
+            for watcher in watchers { watcher.settle(false) }
+        }
+        self.listener.withLock { $0 }?(.failure(error))
     }
 
     /// Reads what the socket has.
@@ -262,7 +227,9 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         return true
     }
 
-    private func collect(_ state: inout State, _ done: inout [PostgresRequest]) {
+    private func collect(
+        _ state: inout State, _ done: inout [UnsafeContinuation<Void, Never>], _ answered: inout [Suspension<Bool>]
+    ) {
         // Two commands' results are separated by a nil; more of them in a row than there are commands means that there is nothing.
         var nils = 0
         while let request = state.requests.first, PQisBusy(self.handle) == 0, nils < 8 {
@@ -274,41 +241,31 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
             switch PQresultStatus(result) {
             case PGRES_PIPELINE_SYNC:
                 PQclear(result)
-                done.append(state.requests.removeFirst())
+                state.requests.removeFirst()
+                answered += request.watchers
+                if let continuation = request.finish() { done.append(continuation) }
             case PGRES_PIPELINE_ABORTED:
                 PQclear(result)
             default:
+                if PQresultStatus(result) == PGRES_FATAL_ERROR, let statement = request.unprepared {
+                    state.prepared.remove(statement)
+                }
                 if request.isDone { PQclear(result) } else { request.append(result) }
+                request.answerCount += 1
             }
         }
     }
 
-    /// Takes the socket from the reactor, which would otherwise report its end for ever, and then calls `body`.
+    /// Takes the socket from the reactor, and then calls `body`, on the reactor's thread or, once that has ended, here.
+    ///
+    /// Behind every earlier removal, even if it has none to do itself: the socket's number may only be given away after that.
     func unwatch(then body: @escaping @Sendable () -> Void = {}) {
         let token = self.state.withLock { state in
             defer { state.token = 0 }
             return state.token
         }
-        guard token != 0 else { return body() }
+        guard token != 0 else { return self.reactor.call(body) }
         self.reactor.remove(token, socket: PQsocket(self.handle), then: body)
-    }
-
-    func sendCancel() { CancelHandle(pointer: self.cancelHandle).send() }
-
-    func freeCancel() { PQfreeCancel(self.cancelHandle) }
-}
-
-/// What stops a connection's statement from another thread.
-///
-/// Unchecked, because it is a C pointer, which libpq allows any thread to use.
-private struct CancelHandle: @unchecked Sendable {
-    let pointer: OpaquePointer?
-
-    func send() {
-        guard let pointer = self.pointer else { return }
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-            _ = PQcancel(pointer, buffer.baseAddress, 256)
-        }
     }
 }
 
@@ -317,4 +274,11 @@ extension SQLError {
     static let notSent = SQLError(.connection, message: "the connection is closed", hasRun: false)
     /// The server did not answer in time, and is not waited for any more.
     static let unanswered = SQLError(.connection, message: "the server did not answer and the connection was given up")
+
+    /// The connection was lost before the statement could be sent.
+    static func notSent(because error: SQLError) -> SQLError {
+        var error = error
+        error.hasRun = false
+        return error
+    }
 }

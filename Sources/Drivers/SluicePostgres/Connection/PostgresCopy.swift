@@ -91,7 +91,7 @@ extension PostgresConnection {
             return count
         } catch {
             // The server forgets every row of it. A task that is cancelled must not keep the connection from being mended.
-            let mending = Task { try? await offload { _ = try? self.endCopy("given up by the client") } }
+            let mending = Task.detached { try? await offload { _ = try? self.endCopy("given up by the client") } }
             await mending.value
             try self.enterPipeline()
             throw error
@@ -101,12 +101,16 @@ extension PostgresConnection {
     /// Takes the socket from the reactor and makes libpq block.
     private func leavePipeline() async throws {
         await withCheckedContinuation { continuation in self.unwatch { continuation.resume() } }
-        try self.state.withLock { state in
-            if let failure = state.failure { throw failure }
+        let failure = self.state.withLock { state -> SQLError? in
+            if let failure = state.failure { return .notSent(because: failure) }
             guard PQexitPipelineMode(self.handle) == 1, PQsetnonblocking(self.handle, 0) == 0 else {
-                throw SQLError.lost(self.handle)
+                return .lost(self.handle)
             }
+            return nil
         }
+        guard let failure else { return }
+        self.fail(failure)
+        throw failure
     }
 
     private func enterPipeline() throws {

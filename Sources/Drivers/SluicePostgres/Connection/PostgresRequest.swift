@@ -21,8 +21,16 @@ final class PostgresRequest: @unchecked Sendable {
     var isSent = false
     var isDone = false
     var continuation: UnsafeContinuation<Void, Never>?
-    /// Called once, outside the lock, when the answer is there or never will be.
-    var followUps: [@Sendable () -> Void] = []
+    /// Told when everything has been answered, or never will be.
+    var watchers: [Suspension<Bool>] = []
+    /// How many commands were answered.
+    var answerCount = 0
+    /// The statement that is prepared first, and how many commands go before that.
+    var preparing: (statement: PostgresStatement, position: Int)?
+    /// The statement that was to be prepared and is not if the next answer is an error.
+    var unprepared: PostgresStatement? {
+        self.preparing.flatMap { self.answerCount <= $0.position ? $0.statement : nil }
+    }
     /// Tells the server to stop; awaited before the connection is used again.
     var stopping: Task<TimerToken, Never>?
 

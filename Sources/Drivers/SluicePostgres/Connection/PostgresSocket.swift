@@ -19,16 +19,39 @@ enum PostgresSocket {
     /// A second descriptor of the same socket.
     static func duplicate(_ socket: Int32) -> Int32 { dup(socket) }
 
-    /// Waits up to five seconds until the other side has closed the socket, and closes it here.
-    static func drain(_ socket: Int32) {
-        guard socket >= 0 else { return }
-        defer { close(socket) }
-        withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { buffer in
+    /// Throws away what arrives until the other side has closed the socket.
+    ///
+    /// - Parameters:
+    ///   - socket: The descriptor.
+    ///   - milliseconds: The longest pause between two arrivals.
+    /// - Returns: Whether the other side has closed it.
+    static func drain(_ socket: Int32, milliseconds: Int32) -> Bool {
+        guard socket >= 0 else { return true }
+        return withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 1) { buffer in
+            // So many, since a server that sends for ever is not waited for.
             for _ in 0..<100 {
-                guard self.wait(socket, milliseconds: 5_000), read(socket, buffer.baseAddress, 4_096) > 0 else {
-                    return
-                }
+                guard self.wait(socket, milliseconds: milliseconds) else { return false }
+                if read(socket, buffer.baseAddress, 65_536) <= 0 { return true }
             }
+            return false
         }
+    }
+
+    /// A way that a socket can be shut.
+    enum Direction {
+        /// The other side sees an end, and may still send.
+        case writing
+        /// Whoever reads here or there sees an end.
+        case both
+    }
+
+    /// Ends the stream without giving the descriptor up.
+    static func shutDown(_ socket: Int32, _ direction: Direction) {
+        _ = shutdown(socket, Int32(direction == .both ? SHUT_RDWR : SHUT_WR))
+    }
+
+    /// Gives the descriptor up.
+    static func discard(_ socket: Int32) {
+        if socket >= 0 { close(socket) }
     }
 }

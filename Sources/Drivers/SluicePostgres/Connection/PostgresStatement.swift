@@ -7,14 +7,17 @@ import Synchronization
 final class PostgresStatement: Sendable {
     let name: String
     let text: String
+    /// The text between the parameters, which the query is known by.
+    let pieces: [String]
     /// Whether it changes the session or its transaction, and so is none that others may stand beside.
     let changesSession: Bool
     private let known = Mutex<PostgresColumns?>(nil)
 
-    init(name: String, text: String) {
+    init(name: String, _ query: SQLQuery) {
         self.name = name
-        self.text = text
-        let word = text.drop { !$0.isLetter }.prefix { $0.isLetter }.uppercased()
+        self.text = query.text(for: .postgres)
+        self.pieces = query.pieces
+        let word = self.text.drop { !$0.isLetter }.prefix { $0.isLetter }.uppercased()
         self.changesSession = Self.sessionWords.contains(word)
     }
 
@@ -24,19 +27,13 @@ final class PostgresStatement: Sendable {
         "LOCK", "MOVE", "PREPARE", "RELEASE", "RESET", "ROLLBACK", "SAVEPOINT", "SET", "START", "UNLISTEN",
     ]
 
-    /// The columns of its results, once some connection was told them.
-    var columns: PostgresColumns? { self.known.withLock { $0 } }
-
-    /// Takes note of the columns, as of a description or a result; the same object as long as they are the same.
-    func note(_ result: OpaquePointer) -> PostgresColumns {
-        if let columns = self.columns, columns.describe(result) { return columns }
+    /// The columns of a description or a result; the same object as long as they are the same on every connection.
+    func columns(_ result: OpaquePointer) -> PostgresColumns {
+        if let columns = self.known.withLock({ $0 }), columns.describe(result) { return columns }
         let columns = PostgresColumns(result)
         self.known.withLock { $0 = columns }
         return columns
     }
-
-    /// The table was changed: nothing is known any more.
-    func forget() { self.known.withLock { $0 = nil } }
 }
 
 /// The statements of all of a driver's connections.
@@ -58,9 +55,17 @@ final class PostgresStatements: Sendable {
             if state.statements.count >= Self.limit { state.statements = [:] }
             state.lastNumber += 1
             // Names are never used twice, so a connection that still has an old one is not confused.
-            let statement = PostgresStatement(name: "s\(state.lastNumber)", text: query.text(for: .postgres))
+            let statement = PostgresStatement(name: "s\(state.lastNumber)", query)
             state.statements[query.pieces] = statement
             return statement
+        }
+    }
+
+    /// A statement's name is used no more: where it is taken, it stands for something that is out of date.
+    func retire(_ statement: PostgresStatement) {
+        self.state.withLock { state in
+            guard state.statements[statement.pieces] === statement else { return }
+            state.statements[statement.pieces] = nil
         }
     }
 }

@@ -81,6 +81,9 @@ final class PostgresReactor: TaskExecutor, Sendable {
             })
     }
 
+    /// Calls `body` on the reactor's thread, behind what was handed in before.
+    func call(_ body: @escaping @Sendable () -> Void) { self.add(.call(body)) }
+
     // MARK: Jobs
 
     func enqueue(_ job: consuming ExecutorJob) { self.add(.job(UnownedJob(job))) }

@@ -110,7 +110,7 @@ public final class Database: SQLExecutor {
 
     private func execute(_ query: SQLQuery, _ change: CacheInvalidation) async throws -> SQLResult {
         if let fault = query.fault { throw fault }
-        let outcome = await self.statements.outcome { (_: OperationContext) async throws in
+        let outcome = await self.statements.outcome(isIdempotent: false) { (_: OperationContext) async throws in
             try await self.watch.run(query) { try await self.driver.execute(query, .write) }
         }
         // Also after an error: the statement may have taken effect all the same.
