@@ -49,7 +49,8 @@ extension PoolCore {
         } catch {
             result = .failure(error)
         }
-        if case .failure = result { self.report(.poolConnectFailed) }
+        // A pool that is being closed cancels what it no longer needs.
+        if case .failure(let error) = result, !(error is CancellationError) { self.report(.poolConnectFailed) }
         let isPermanent = if case .failure(let error) = result { self.isPermanent(error) } else { false }
         let (now, fraction) = (self.time.now, self.randomness.fraction())
         let work = self.state.withLock { state in
