@@ -27,6 +27,7 @@ let package = Package(
             dependencies: [
                 .product(name: "Sluice", package: "sluice"), .product(name: "SluiceSQL", package: "sluice"),
                 .product(name: "SluiceSQLite", package: "sluice"), .product(name: "SluicePostgres", package: "sluice"),
+                .product(name: "SluiceMySQL", package: "sluice"),
             ], swiftSettings: settings),
         .executableTarget(name: "CoreBench", dependencies: ["CoreCases"], swiftSettings: settings),
         .executableTarget(

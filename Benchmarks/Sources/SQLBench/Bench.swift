@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import Sluice
+import SluiceMySQL
 import SluicePostgres
 import SluiceSQL
 import SluiceSQLite
@@ -15,7 +16,9 @@ struct Bench: Sendable {
     init(url: String, tasks: Int, connections: Int, seconds: Double) async throws {
         var pool = PoolSettings()
         pool.size = connections
-        self.database = try await Database.open(url, drivers: [PostgresDriver.self, SQLiteDriver.self], pool: pool)
+        pool.overflow = 0
+        self.database = try await Database.open(
+            url.replacing("?socket=", with: "?host="), drivers: [PostgresDriver.self, MySQLDriver.self, SQLiteDriver.self], pool: pool)
         self.tasks = tasks
         self.seconds = seconds
     }
