@@ -18,7 +18,8 @@ struct Bench: Sendable {
         pool.size = connections
         pool.overflow = 0
         self.database = try await Database.open(
-            url.replacing("?socket=", with: "?host="), drivers: [PostgresDriver.self, MySQLDriver.self, SQLiteDriver.self], pool: pool)
+            url.replacing("?socket=", with: "?host="),
+            drivers: [PostgresDriver.self, MySQLDriver.self, SQLiteDriver.self], pool: pool)
         self.tasks = tasks
         self.seconds = seconds
     }
@@ -57,7 +58,7 @@ struct Bench: Sendable {
                 let id = warm.nextID()
                 let rows = try await transaction.rows(self.query(id))
                 let user = try User(rows[0])
-            precondition(rows.count == 1 && user.id == id)
+                precondition(rows.count == 1 && user.id == id)
                 if !warm.count() { return warm.result }
             }
         }

@@ -14,7 +14,9 @@ public struct TransactionOptions: Sendable, Hashable {
 
     /// Whether it may change something.
     public var access: SQLAccess
-    /// How much it sees of others; nil leaves it to the engine. SQLite's transactions are always serializable.
+    /// How much it sees of others; nil leaves it to the engine.
+    ///
+    /// SQLite's transactions are always serializable.
     public var isolation: Isolation?
 
     /// States options.
