@@ -9,9 +9,9 @@ import Testing
 struct MySQLCancellationTests {
     @Test("cancelling stops a statement that runs, and the connection works on")
     func stops() async throws {
-        try await withDatabase { database, _ in
-            try await database.driver.withConnection(.write) { connection in
-                let id = try #require(connection as? MySQLConnection).id
+        try await withDatabase { database, name in
+            try await withConnection(to: name) { connection in
+                let id = connection.id
                 let task = Task { try await connection.execute("SELECT SLEEP(100)") }
                 try await database.wait(for: "SLEEP", on: id)
                 task.cancel()
@@ -23,9 +23,9 @@ struct MySQLCancellationTests {
 
     @Test("a statement that was cancelled before it began never runs")
     func neverRuns() async throws {
-        try await withDatabase { database, _ in
+        try await withDatabase { database, name in
             _ = try await database.execute("CREATE TABLE t (i INT)")
-            try await database.driver.withConnection(.write) { connection in
+            try await withConnection(to: name) { connection in
                 let gate = Gate()
                 let task = Task {
                     try? await gate.pass()
@@ -83,9 +83,9 @@ struct MySQLCancellationTests {
 
     @Test("a statement is done or not done, whenever it is cancelled")
     func doneOrNot() async throws {
-        try await withDatabase { database, _ in
+        try await withDatabase { database, name in
             _ = try await database.execute("CREATE TABLE t (i INT)")
-            try await database.driver.withConnection(.write) { connection in
+            try await withConnection(to: name) { connection in
                 var done = 0
                 for round in 0..<100 {
                     let task = Task { try await connection.execute("INSERT INTO t VALUES (\(round))") }
@@ -137,9 +137,9 @@ struct MySQLCancellationTests {
 
     @Test("the deadline of the operation around a statement stops it too, by the operation's own time")
     func outerDeadline() async throws {
-        try await withDatabase { database, _ in
-            try await database.driver.withConnection(.write) { connection in
-                let id = try #require(connection as? MySQLConnection).id
+        try await withDatabase { database, name in
+            try await withConnection(to: name) { connection in
+                let id = connection.id
                 let time = VirtualTime()
                 let context = OperationContext(name: "test", time: time)
                 let limited = context.limited(to: time.now.advanced(by: .seconds(60)))

@@ -53,7 +53,8 @@ struct MySQLStatementTests {
                 try await connection.execute(SQLQuery(stringLiteral: text))
             }
             #expect(error?.kind == .statement)
-            #expect(try await connection.scalar("SELECT 1;", as: Int.self) == 1)
+            let answer = try await connection.scalar("SELECT 1;", as: Int.self)
+            #expect(answer == 1)
         }
     }
 
@@ -62,7 +63,8 @@ struct MySQLStatementTests {
         try await withConnection { connection in
             let error = await #expect(throws: SQLError.self) { try await connection.execute("SELECT ?, \(1)") }
             #expect(error?.kind == .statement)
-            #expect(try await connection.scalar("SELECT '?'", as: String.self) == "?")
+            let answer = try await connection.scalar("SELECT '?'", as: String.self)
+            #expect(answer == "?")
         }
     }
 
@@ -131,9 +133,9 @@ struct MySQLStatementTests {
             let error = await #expect(throws: SQLError.self) { try await connection.execute("SELECT length(\(bytes))") }
             #expect(error?.kind == .statement)
             #expect(error?.message.contains("max_allowed_packet") == true)
-            #expect(
-                try await connection.scalar("SELECT length(\(bytes.dropLast(8 << 20).map(\.self)))", as: Int.self) == 9
-                    << 20)
+            let most = [UInt8](repeating: 1, count: 9 << 20)
+            let length = try await connection.scalar("SELECT length(\(most))", as: Int.self)
+            #expect(length == 9 << 20)
         }
     }
 
