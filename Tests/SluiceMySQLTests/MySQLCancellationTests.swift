@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Sluice
-import SluiceMySQL
 import SluiceSQL
 import SluiceTesting
 import Testing
+
+@testable import SluiceMySQL
 
 @Suite("MySQL cancellation", .timeLimit(.minutes(5)))
 struct MySQLCancellationTests {
@@ -161,11 +162,20 @@ struct MySQLCancellationTests {
         }
     }
 
+    @Test("only what begins like a query is taken for one")
+    func onlyReads() {
+        let reads: [SQLQuery] = ["SELECT 1", "\n (select 1)", "WITH x AS (SELECT 1) SELECT * FROM x", "VALUES (1)"]
+        #expect(reads.allSatisfy(\.onlyReads))
+        let others: [SQLQuery] = ["", "INSERT INTO t VALUES (1) RETURNING i", "SELEC", "CALL p()", "SET x = 1"]
+        #expect(!others.contains(where: \.onlyReads))
+    }
+
     @Test("the server's own time limit is a time-out")
     func serverLimit() async throws {
         try await withConnection { connection in
             let error = await #expect(throws: SQLError.self) {
-                try await connection.execute("SET STATEMENT max_statement_time = 0.05 FOR SELECT SLEEP(100)")
+                try await connection.execute(
+                    "SET STATEMENT max_statement_time = 0.05 FOR SELECT count(*) FROM seq_1_to_1000000000000")
             }
             #expect(error?.kind == .timeout)
             let answer = try await connection.scalar("SELECT 1", as: Int.self)
