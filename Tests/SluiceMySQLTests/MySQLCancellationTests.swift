@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import Sluice
-import SluiceMySQL
 import SluiceSQL
 import SluiceTesting
 import Testing
+
+@testable import SluiceMySQL
 
 @Suite("MySQL cancellation", .timeLimit(.minutes(5)))
 struct MySQLCancellationTests {
     @Test("cancelling stops a statement that runs, and the connection works on")
     func stops() async throws {
-        try await withDatabase { database, _ in
-            try await database.driver.withConnection(.write) { connection in
-                let id = try #require(connection as? MySQLConnection).id
+        try await withDatabase { database, name in
+            try await withConnection(to: name) { connection in
+                let id = connection.id
                 let task = Task { try await connection.execute("SELECT SLEEP(100)") }
                 try await database.wait(for: "SLEEP", on: id)
                 task.cancel()
@@ -23,9 +24,9 @@ struct MySQLCancellationTests {
 
     @Test("a statement that was cancelled before it began never runs")
     func neverRuns() async throws {
-        try await withDatabase { database, _ in
+        try await withDatabase { database, name in
             _ = try await database.execute("CREATE TABLE t (i INT)")
-            try await database.driver.withConnection(.write) { connection in
+            try await withConnection(to: name) { connection in
                 let gate = Gate()
                 let task = Task {
                     try? await gate.pass()
@@ -83,9 +84,9 @@ struct MySQLCancellationTests {
 
     @Test("a statement is done or not done, whenever it is cancelled")
     func doneOrNot() async throws {
-        try await withDatabase { database, _ in
+        try await withDatabase { database, name in
             _ = try await database.execute("CREATE TABLE t (i INT)")
-            try await database.driver.withConnection(.write) { connection in
+            try await withConnection(to: name) { connection in
                 var done = 0
                 for round in 0..<100 {
                     let task = Task { try await connection.execute("INSERT INTO t VALUES (\(round))") }
@@ -137,9 +138,9 @@ struct MySQLCancellationTests {
 
     @Test("the deadline of the operation around a statement stops it too, by the operation's own time")
     func outerDeadline() async throws {
-        try await withDatabase { database, _ in
-            try await database.driver.withConnection(.write) { connection in
-                let id = try #require(connection as? MySQLConnection).id
+        try await withDatabase { database, name in
+            try await withConnection(to: name) { connection in
+                let id = connection.id
                 let time = VirtualTime()
                 let context = OperationContext(name: "test", time: time)
                 let limited = context.limited(to: time.now.advanced(by: .seconds(60)))
@@ -161,11 +162,20 @@ struct MySQLCancellationTests {
         }
     }
 
+    @Test("only what begins like a query is taken for one")
+    func onlyReads() {
+        let reads: [SQLQuery] = ["SELECT 1", "\n (select 1)", "WITH x AS (SELECT 1) SELECT * FROM x", "VALUES (1)"]
+        #expect(reads.allSatisfy(\.onlyReads))
+        let others: [SQLQuery] = ["", "INSERT INTO t VALUES (1) RETURNING i", "SELEC", "CALL p()", "SET x = 1"]
+        #expect(!others.contains(where: \.onlyReads))
+    }
+
     @Test("the server's own time limit is a time-out")
     func serverLimit() async throws {
         try await withConnection { connection in
             let error = await #expect(throws: SQLError.self) {
-                try await connection.execute("SET STATEMENT max_statement_time = 0.05 FOR SELECT SLEEP(100)")
+                try await connection.execute(
+                    "SET STATEMENT max_statement_time = 0.05 FOR SELECT count(*) FROM seq_1_to_1000000000000")
             }
             #expect(error?.kind == .timeout)
             let answer = try await connection.scalar("SELECT 1", as: Int.self)

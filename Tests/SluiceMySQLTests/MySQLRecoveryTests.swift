@@ -42,9 +42,9 @@ struct MySQLRecoveryTests {
 
     @Test("a statement in flight when its connection is ended may have run")
     func inFlight() async throws {
-        try await withDatabase { database, _ in
-            try await database.driver.withConnection(.write) { connection in
-                let id = try #require(connection as? MySQLConnection).id
+        try await withDatabase { database, name in
+            try await withConnection(to: name) { connection in
+                let id = connection.id
                 let task = Task { try await connection.execute("SELECT SLEEP(100)") }
                 try await database.wait(for: "SLEEP", on: id)
                 try await self.kill(connection, by: database)
@@ -86,7 +86,7 @@ struct MySQLRecoveryTests {
             async let two = other.rows("SELECT SLEEP(0.01)")
             _ = try await (one, two)
             await other.close()
-            await #expect(throws: SQLError.self) { try await other.ping() }
+            await #expect(throws: RejectionError.self) { try await other.ping() }
             try await database.wait(
                 until: """
                     SELECT count(*) = 0 FROM information_schema.processlist

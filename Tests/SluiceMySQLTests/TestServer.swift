@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import Sluice
-import SluiceMySQL
 import SluiceSQL
 import Testing
 
+@testable import SluiceMySQL
+
 /// The MariaDB that `make test` starts, which knows `root` and no password.
 enum TestServer {
+    /// How many tests have a database at once: 16, so that all their connections are fewer than the server's 151.
+    static let places = ResourcePool("test.places", (0..<16).map { _ in Place() })
+
+    final class Place: Sendable {}
+
     /// Its address, as `host:port`.
     static func address() throws -> String {
         try #require(
@@ -28,9 +34,17 @@ func withDatabase<Value>(
     pool: PoolSettings = PoolSettings(), timeout: Duration = .seconds(30),
     _ body: (_ database: Database, _ name: String) async throws -> Value
 ) async throws -> Value {
+    try await TestServer.places.withResource { _ in
+        try await withDatabaseHere(pool: pool, timeout: timeout, body)
+    }
+}
+
+private func withDatabaseHere<Value>(
+    pool: PoolSettings, timeout: Duration, _ body: (_ database: Database, _ name: String) async throws -> Value
+) async throws -> Value {
     let name = "sluice_\(UUID().uuidString.lowercased().split(separator: "-").joined())"
     let server = try await TestServer.open()
-    _ = try await server.execute("CREATE DATABASE \(identifier: name)")
+    _ = try await server.execute("CREATE DATABASE \(identifier: name) CHARACTER SET utf8mb4")
     let result: Result<Value, any Error>
     do {
         let database = try await TestServer.open(name, pool: pool, timeout: timeout)
@@ -48,13 +62,25 @@ func withDatabase<Value>(
     return try result.get()
 }
 
-/// Runs `body` with one connection to a database of its own.
+/// Runs `body` with one connection to a database of its own; not on the connection's thread, so that statements can be stopped.
 func withConnection<Value>(_ body: (MySQLConnection) async throws -> Value) async throws -> Value {
-    try await withDatabase { database, _ in
-        try await database.driver.withConnection(.write) { connection in
-            try await body(try #require(connection as? MySQLConnection))
-        }
+    try await withDatabase { _, name in
+        try await withConnection(to: name, body)
     }
+}
+
+/// Runs `body` with one more connection to a database.
+func withConnection<Value>(to name: String, _ body: (MySQLConnection) async throws -> Value) async throws -> Value {
+    let settings = try MySQLSettings(DatabaseURL("mysql://root@\(try TestServer.address())/\(name)"))
+    let connection = try await MySQLConnection.open(settings)
+    let result: Result<Value, any Error>
+    do {
+        result = .success(try await body(connection))
+    } catch {
+        result = .failure(error)
+    }
+    await connection.close()
+    return try result.get()
 }
 
 extension SQLExecutor {

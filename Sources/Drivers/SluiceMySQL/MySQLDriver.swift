@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Sluice
 public import SluiceSQL
+import Synchronization
 
 /// MySQL and MariaDB on libmariadb: a pool of connections, each on a thread of its own.
 ///
@@ -16,6 +17,7 @@ public final class MySQLDriver: DatabaseDriver {
     public static let schemes = ["mysql", "mariadb"]
 
     private let pool: ConnectionPool<MySQLConnection>
+    private let isClosed = Atomic(false)
 
     /// Opens the database that `url` names, with one connection to begin with.
     public static func open(_ url: DatabaseURL, _ options: DatabaseOptions) async throws -> any DatabaseDriver {
@@ -51,6 +53,8 @@ public final class MySQLDriver: DatabaseDriver {
     public func withConnection<Value>(
         _ access: SQLAccess, _ body: (any SQLConnection) async throws -> Value
     ) async throws -> Value {
+        // Not the pool's error, which says of a connection that it is worth another try.
+        if self.isClosed.load(ordering: .relaxed) { throw RejectionError(policy: self.pool.name, reason: .closed) }
         let connection = try await self.pool.acquire(.exclusive)
         do {
             let value = try await withTaskExecutorPreference(connection.thread) { try await body(connection) }
@@ -76,5 +80,8 @@ public final class MySQLDriver: DatabaseDriver {
     }
 
     /// Waits for every connection to come back and closes it.
-    public func close() async { await self.pool.close() }
+    public func close() async {
+        self.isClosed.store(true, ordering: .relaxed)
+        await self.pool.close()
+    }
 }

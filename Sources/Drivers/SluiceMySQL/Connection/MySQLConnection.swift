@@ -51,7 +51,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
 
     /// Runs one statement.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
-        try await self.run { session throws(SQLError) in try session.execute(query) }
+        try await self.run(onlyReads: query.onlyReads) { session throws(SQLError) in try session.execute(query) }
     }
 
     /// Runs a statement and hands its rows over in batches; libmariadb's own memory holds all of them meanwhile.
@@ -105,12 +105,15 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     }
 
     /// Runs `work` on the connection's thread, stopped by cancellation and by the deadline.
+    ///
+    /// - Parameter onlyReads: Whether an answer is worth nothing once it was to be stopped: `SLEEP`, when interrupted, may return
+    ///   1 instead of failing. What has changed something is reported as done if it is.
     func run<Value: Sendable>(
-        _ work: @escaping @Sendable (MySQLSession) throws(SQLError) -> Value
+        onlyReads: Bool = false, _ work: @escaping @Sendable (MySQLSession) throws(SQLError) -> Value
     ) async throws -> Value {
         let run = MySQLWatch.Run()
         return try await withTaskCancellationHandler {
-            try await self.thread.run { try self.runHere(run, work) }
+            try await self.thread.run { try self.runHere(run, onlyReads, work) }
         } onCancel: {
             self.watch.cancel(run)
         }
@@ -128,7 +131,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     // MARK: On the thread
 
     private func runHere<Value>(
-        _ run: MySQLWatch.Run, _ work: (MySQLSession) throws(SQLError) -> Value
+        _ run: MySQLWatch.Run, _ onlyReads: Bool, _ work: (MySQLSession) throws(SQLError) -> Value
     ) throws -> Value {
         let session = try self.openSession()
         try self.watch.begin(run)
@@ -140,7 +143,9 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
             try? self.alarmed(MySQLKill.grace) { session throws(SQLError) in try session.probe() }
         }
         switch result {
-        case .success(let value): return value
+        case .success(let value):
+            if let reason, onlyReads { throw reason.error }
+            return value
         case .failure(let error):
             if let reason, error.kind == .timeout || error.kind == .connection { throw reason.error }
             throw error
@@ -169,5 +174,17 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
             throw SQLError(.connection, message: "the connection is closed", hasRun: false)
         }
         return session
+    }
+}
+
+extension SQLQuery {
+    /// Whether the statement begins like one that changes nothing.
+    var onlyReads: Bool {
+        var text = self.pieces[0].utf8[...]
+        while let first = text.first, first <= UInt8(ascii: " ") || first == UInt8(ascii: "(") { text.removeFirst() }
+        // Bit 5 makes ASCII letters lower-case ones.
+        return ["select", "with", "values", "table"].contains { word in
+            text.count >= word.utf8.count && zip(text, word.utf8).allSatisfy { $0 | 0x20 == $1 }
+        }
     }
 }
