@@ -177,18 +177,3 @@ struct PostgresTests {
         }
     }
 }
-
-/// A database on the test's server.
-func withPostgres<Value>(_ body: (Database) async throws -> Value) async throws -> Value {
-    let server = try #require(
-        ProcessInfo.processInfo.environment["SLUICE_TEST_POSTGRES"], "SLUICE_TEST_POSTGRES is not set; run make test")
-    let database = try await Database.open("postgres://sluice@\(server)/postgres", drivers: [PostgresDriver.self])
-    do {
-        let value = try await body(database)
-        await database.close()
-        return value
-    } catch {
-        await database.close()
-        throw error
-    }
-}

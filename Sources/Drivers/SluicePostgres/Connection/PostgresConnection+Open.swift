@@ -35,6 +35,10 @@ extension PostgresConnection {
         }
         // Else libpq writes the server's notices to standard error.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        // A server at work looks whether its client is still there; else it would go on, and hold its locks, for as long as it takes.
+        if PQserverVersion(handle) >= 14_00_00 {
+            PQclear(PQexec(handle, "SET client_connection_check_interval = '2s'"))
+        }
         guard PQsetnonblocking(handle, 1) == 0, PQenterPipelineMode(handle) == 1 else {
             defer { PQfinish(handle) }
             throw .lost(handle)

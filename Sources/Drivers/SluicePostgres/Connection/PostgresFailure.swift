@@ -12,11 +12,15 @@ extension SQLError {
         func field(_ code: Character) -> String? {
             PQresultErrorField(result, Int32(code.asciiValue ?? 0)).map { String(cString: $0) }
         }
-        let state = field("C") ?? ""
-        let message = field("M") ?? PQresultErrorMessage(result).map { String(cString: $0) } ?? ""
+        guard let state = field("C") else {
+            // libpq's own, and not the server's: what was sent was lost on its way, or its answer was.
+            let text = PQresultErrorMessage(result).map { Self.line(String(cString: $0)) } ?? ""
+            self.init(.connection, message: text.isEmpty ? "the server closed the connection" : text)
+            return
+        }
         self.init(
-            Self.kind(state), message: Self.withoutValues(message, state),
-            sqlState: state.isEmpty ? nil : state, constraint: field("n"), hasRun: Self.isLoss(state) ? nil : true)
+            Self.kind(state), message: Self.withoutValues(field("M") ?? "", state), sqlState: state,
+            constraint: field("n"), hasRun: Self.isLoss(state) ? nil : true)
     }
 
     static func kind(_ state: String) -> Kind {
@@ -55,6 +59,10 @@ extension SQLError {
     /// libpq's own words, on one line.
     static func text(_ handle: OpaquePointer) -> String? {
         guard let text = PQerrorMessage(handle).map({ String(cString: $0) }), !text.isEmpty else { return nil }
-        return text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.joined(separator: " ")
+        return Self.line(text)
+    }
+
+    private static func line(_ text: String) -> String {
+        text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.joined(separator: " ")
     }
 }

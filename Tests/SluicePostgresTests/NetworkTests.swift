@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+import Sluice
+import SluicePostgres
+import SluiceSQL
+import SluiceTesting
+import Testing
+
+extension Reliability {
+    @Suite("A network that fails")
+    struct NetworkTests {
+        @Test(
+            "ten statements under way in a network that goes silent fail by their deadlines, and nothing of them is left"
+        )
+        func blackhole() async throws {
+            let name = uniqueName("hole")
+            let pool = PoolSettings(size: 10, overflow: 2, connectTimeout: .seconds(2))
+            try await withPostgres { other in
+                try await withProxy(name, pool: pool) { database, proxy in
+                    try await withThrowingTaskGroup(of: (isInTime: Bool, error: (any Error)?).self) { group in
+                        for number in 0..<10 {
+                            group.addTask { await Self.sleeper(database, isExclusive: number % 2 == 0) }
+                        }
+                        // Half of them share connections, so that not all of them are under way at the server.
+                        let driver = try #require(database.postgres)
+                        try await until("ten statements are under way") {
+                            let count = try await sessionCount(name, state: "active", on: other)
+                            return driver.poolStatus.leases == 10 && count >= 6
+                        }
+                        proxy.set(.blackhole)
+                        for try await (isInTime, error) in group {
+                            #expect(isInTime)
+                            #expect(error is TimeoutError || (error as? SQLError)?.kind == .timeout, "\(error as Any)")
+                        }
+                    }
+                    proxy.set(.pass)
+                    try await withThrowingTaskGroup(of: Int.self) { group in
+                        for number in 0..<20 { group.addTask { try await database.scalar("SELECT \(number)::int8") } }
+                        let sum = try await group.reduce(0, +)
+                        #expect(sum == 190)
+                    }
+                    try await untilNothingIsLent(database)
+                    // The server finds out that nobody listens any more, though no word of it came through.
+                    try await until("the server has let go of what was given up") {
+                        try await sessionCount(name, state: "active", on: other) == 0
+                    }
+                    #expect(try await sessionCount(name, on: other) <= pool.capacity)
+                }
+            }
+        }
+
+        /// How a statement that takes for ever ends, which has three seconds; the bound allows for the grace of a statement that is
+        /// stopped, and for a slow machine.
+        private static func sleeper(_ database: Database, isExclusive: Bool) async -> (Bool, (any Error)?) {
+            let start = SystemTime.shared.now
+            let error = await failure {
+                try await withOperation("sleeper", limit: .seconds(3)) { _ in
+                    if isExclusive {
+                        try await database.read { _ = try await $0.rows("SELECT pg_sleep(1000)") }
+                    } else {
+                        _ = try await database.rows("SELECT pg_sleep(1000)")
+                    }
+                }
+            }
+            return (start.duration(to: SystemTime.shared.now) < .seconds(20), error)
+        }
+
+        /// What is asked while the connection is cut: between them every kind of message that a server sends.
+        private static let questions: [(query: SQLQuery, answer: String)] = [
+            ("SELECT 'right' AS answer, repeat('x', 40) AS filler", "right"),
+            ("SELECT CASE WHEN i = 3 THEN 'right' ELSE NULL END FROM generate_series(3, 5) AS i", "right"),
+            ("SELECT coalesce(set_config('application_name', 'right', false), '') AS told", "right"),
+            ("SELECT 'right', pg_notify('cut', 'note')", "right"),
+            ("SELECT 1 / (length('right') - 5)", "22012"),
+        ]
+
+        @Test(
+            "a connection that is cut anywhere gives an error or the right answer", arguments: questions.indices,
+            [FaultProxy.Direction.toClient, .toUpstream])
+        func cut(question: Int, direction: FaultProxy.Direction) async throws {
+            let (query, answer) = Self.questions[question]
+            let pool = PoolSettings(size: 1, overflow: 0, maximumConnectBackoff: .milliseconds(100))
+            try await withProxy(pool: pool) { database, proxy in
+                var (losses, answers) = (0, 0)
+                // The longest exchange is the first on a connection, which also prepares: some 300 bytes each way.
+                for count in stride(from: 0, through: 330, by: 3) {
+                    // Every other time on a connection where the statement has been prepared already.
+                    if count % 2 == 0 { _ = await failure { _ = try await database.rows(query) } }
+                    proxy.set(.cut(afterBytes: count, direction, by: count % 4 < 2 ? .close : .reset))
+                    do {
+                        let value = try await database.execute(query).rows[0][0]
+                        #expect(value == .text(answer))
+                        answers += 1
+                    } catch let error as SQLError where error.kind == .connection {
+                        losses += 1
+                    } catch let error as SQLError {
+                        #expect(error.sqlState == answer, "\(error)")
+                        answers += 1
+                    }
+                    proxy.set(.pass)
+                    #expect(try await database.scalar("SELECT \(count)::int8", as: Int.self) == count)
+                }
+                #expect(losses > 0)
+                #expect(answers > 0)
+                try await untilNothingIsLent(database)
+            }
+        }
+
+        @Test(
+            "a connection that is cut while it is made fails, or is whole",
+            arguments: [FaultProxy.Direction.toClient, .toUpstream])
+        func cutWhileConnecting(direction: FaultProxy.Direction) async throws {
+            try await withProxy { database, proxy in
+                let driver = try #require(database.postgres)
+                var (losses, successes) = (0, 0)
+                for count in stride(from: 0, through: 640, by: 16) {
+                    proxy.set(.cut(afterBytes: count, direction))
+                    do {
+                        try await driver.withNotifications(from: ["cut"]) { _ in }
+                        successes += 1
+                    } catch let error as SQLError {
+                        #expect(error.kind == .connection, "\(error)")
+                        losses += 1
+                    }
+                }
+                #expect(losses > 0)
+                #expect(successes > 0)
+                proxy.set(.pass)
+                #expect(try await database.scalar("SELECT 1::int8", as: Int.self) == 1)
+            }
+        }
+
+        @Test(
+            "a transaction that is cut anywhere is repeated whole, or of unknown outcome",
+            arguments: [FaultProxy.Direction.toClient, .toUpstream])
+        func cutTransaction(direction: FaultProxy.Direction) async throws {
+            let pool = PoolSettings(size: 1, overflow: 0, maximumConnectBackoff: .milliseconds(100))
+            try await withProxy(pool: pool) { database, proxy in
+                try await withTable(database, "id int") { table in
+                    var (known, unknown) = (0, 0)
+                    for count in stride(from: 0, through: 400, by: 10) {
+                        do {
+                            try await database.withTransaction { transaction in
+                                if transaction.attempt == 1 { proxy.set(.cut(afterBytes: count, direction)) }
+                                do {
+                                    _ = try await transaction.execute("INSERT INTO \(table) VALUES (\(count))")
+                                    _ = try await transaction.execute("INSERT INTO \(table) VALUES (\(count))")
+                                } catch {
+                                    proxy.set(.pass)
+                                    throw error
+                                }
+                            }
+                            known += 1
+                        } catch let error as SQLError where error.kind == .outcomeUnknown {
+                            unknown += 1
+                        }
+                        proxy.set(.pass)
+                        let rows: Int = try await database.scalar("SELECT count(*) FROM \(table) WHERE id = \(count)")
+                        #expect(rows == 2 || rows == 0)
+                        _ = try await database.execute("DELETE FROM \(table)")
+                    }
+                    #expect(known > 0)
+                    #expect(unknown > 0)
+                }
+            }
+        }
+    }
+}
