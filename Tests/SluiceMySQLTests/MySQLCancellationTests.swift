@@ -165,9 +165,9 @@ struct MySQLCancellationTests {
     @Test("only what begins like a query is taken for one")
     func onlyReads() {
         let reads: [SQLQuery] = ["SELECT 1", "\n (select 1)", "WITH x AS (SELECT 1) SELECT * FROM x", "VALUES (1)"]
-        #expect(reads.allSatisfy(\.onlyReads))
+        #expect(reads.map(\.onlyReads) == [true, true, true, true])
         let others: [SQLQuery] = ["", "INSERT INTO t VALUES (1) RETURNING i", "SELEC", "CALL p()", "SET x = 1"]
-        #expect(!others.contains(where: \.onlyReads))
+        #expect(others.map(\.onlyReads) == [false, false, false, false, false])
     }
 
     @Test("the server's own time limit is a time-out")
