@@ -29,7 +29,7 @@ extension PostgresConnection {
             do throws(SQLError) {
                 return .success(Self.result(try self.answer(to: sent.1, statement), statement))
             } catch {
-                return .failure(error.without(sent.0.values))
+                return .failure(error.repeatable.without(sent.0.values))
             }
         }
     }

@@ -12,7 +12,7 @@ extension PostgresConnection {
         } catch let error as SQLError where error.isStalePlan {
             // The table was changed, or somebody dropped what was prepared.
             guard !self.isInTransaction else { throw error.repeatable }
-            return try await self.run(query, parameters)
+            return try await self.runWhole(query, parameters)
         } catch let error as SQLError {
             throw error.without(query.values)
         }
@@ -41,6 +41,23 @@ extension PostgresConnection {
             let found = statement.columns(result)
             PQclear(result)
             self.state.withLock { $0.prepared.note(found, of: statement) }
+        }
+    }
+
+    /// Runs a statement without preparing it by name, so that nothing others do to names can make it fail; its values come as text.
+    private func runWhole(_ query: SQLQuery, _ parameters: PostgresParameters) async throws -> SQLResult {
+        let statement = self.statements.statement(for: query)
+        let request = PostgresRequest()
+        try await self.ask(request) { _ in
+            let status = parameters.withPointers { count, values, lengths, formats in
+                PQsendQueryParams(self.handle, statement.text, count, nil, values, lengths, formats, 0)
+            }
+            return status == 1 ? nil : .lost(self.handle)
+        }
+        do throws(SQLError) {
+            return Self.result(try request.take(), statement)
+        } catch {
+            throw error.without(query.values)
         }
     }
 
@@ -167,9 +184,10 @@ extension SQLError {
         }
     }
 
-    /// The error has ended the transaction, and is no fault of its: it is worth repeating whole.
-    fileprivate var repeatable: SQLError {
-        SQLError(.serialization, message: self.message, sqlState: self.sqlState, hasRun: self.hasRun)
+    /// The error is none of the statement's, which has not run: it, and the transaction it was in, is worth repeating whole.
+    var repeatable: SQLError {
+        guard self.isStalePlan else { return self }
+        return SQLError(.serialization, message: self.message, sqlState: self.sqlState, hasRun: false)
     }
 
     /// The error without the bound values that the server may have quoted, as the name of a table for example.

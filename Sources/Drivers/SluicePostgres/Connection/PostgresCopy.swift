@@ -69,6 +69,18 @@ extension PostgresConnection {
         into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
     ) async throws -> Int where Rows.Element == [SQLValue] {
         try Task.checkCancellation()
+        let limit = PostgresCopyLimit(socket: PQsocket(self.handle), time: self.time)
+        defer { limit.end() }
+        return try await withTaskCancellationHandler {
+            try await self.copyNow(into: table, columns: columns, rows)
+        } onCancel: {
+            limit.begin(Self.grace)
+        }
+    }
+
+    private func copyNow<Rows: AsyncSequence>(
+        into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
+    ) async throws -> Int where Rows.Element == [SQLValue] {
         let names = columns.map(\.quoted).joined(separator: ", ")
         let statement = "COPY \(table.quoted) (\(names)) FROM STDIN"
         try await self.leavePipeline()
@@ -94,7 +106,7 @@ extension PostgresConnection {
             let mending = Task.detached { try? await offload { _ = try? self.endCopy("given up by the client") } }
             await mending.value
             try self.enterPipeline()
-            throw error
+            throw Task.isCancelled ? CancellationError() : error
         }
     }
 
@@ -153,5 +165,37 @@ extension PostgresConnection {
         }
         if let failure { throw failure }
         return count
+    }
+}
+
+/// Ends a copy that was cancelled and goes on, since libpq blocks for as long as the network lets it wait.
+private final class PostgresCopyLimit: Sendable {
+    private let socket: Int32
+    private let time: any TimeSource
+    /// The alarm, once it is set; and whether the copy has ended.
+    private let state = Mutex<(alarm: TimerToken?, isOver: Bool)>((nil, false))
+
+    init(socket: Int32, time: any TimeSource) {
+        self.socket = socket
+        self.time = time
+    }
+
+    /// Lets the copy go on for so long.
+    func begin(_ grace: Duration) {
+        let alarm = self.time.schedule(at: self.time.now.advanced(by: grace)) {
+            // Under the lock, since after the end the socket's number may be another's.
+            self.state.withLock { state in
+                if !state.isOver { PostgresSocket.shutDown(self.socket, .both) }
+            }
+        }
+        self.state.withLock { $0.alarm = alarm }
+    }
+
+    func end() {
+        let alarm = self.state.withLock { state in
+            state.isOver = true
+            return state.alarm
+        }
+        if let alarm { self.time.cancel(alarm) }
     }
 }
