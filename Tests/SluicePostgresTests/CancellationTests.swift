@@ -202,7 +202,8 @@ extension Reliability {
             try await withPostgres { other in
                 try await withPostgres(name, pool: PoolSettings(size: 1, overflow: 0)) { database in
                     try await withTable(other, "id int") { table in
-                        _ = try await database.execute("BEGIN")
+                        let error = await #expect(throws: SQLError.self) { try await database.execute("BEGIN") }
+                        #expect(error?.kind == .statement && error?.hasRun == false)
                         _ = try await database.execute("INSERT INTO \(table) VALUES (1)")
                         #expect(try await other.scalar("SELECT count(*) FROM \(table)", as: Int.self) == 1)
                         #expect(try await sessionCount(name, state: "idle in transaction", on: other) == 0)
