@@ -164,10 +164,12 @@ struct MySQLCancellationTests {
 
     @Test("only what begins like a query is taken for one")
     func onlyReads() {
-        let reads: [SQLQuery] = ["SELECT 1", "\n (select 1)", "WITH x AS (SELECT 1) SELECT * FROM x", "VALUES (1)"]
-        #expect(reads.map(\.onlyReads) == [true, true, true, true])
-        let others: [SQLQuery] = ["", "INSERT INTO t VALUES (1) RETURNING i", "SELEC", "CALL p()", "SET x = 1"]
-        #expect(others.map(\.onlyReads) == [false, false, false, false, false])
+        let reads: [SQLQuery] = ["SELECT 1", "\n (select 1)", "VALUES (1)"]
+        for query in reads { #expect(query.onlyReads) }
+        let others: [SQLQuery] = [
+            "", "INSERT INTO t VALUES (1) RETURNING i", "SELEC", "WITH x AS (SELECT 1) DELETE FROM t", "CALL p()",
+        ]
+        for query in others { #expect(!query.onlyReads) }
     }
 
     @Test("the server's own time limit is a time-out")
@@ -175,8 +177,7 @@ struct MySQLCancellationTests {
         try await withConnection { connection in
             let error = await #expect(throws: SQLError.self) {
                 try await connection.execute(
-                    "SET STATEMENT max_statement_time = 0.05 FOR SELECT max(a.seq * b.seq % 7) FROM seq_1_to_1000000 a, seq_1_to_1000000 b"
-                )
+                    "SET STATEMENT max_statement_time = 0.05 FOR SELECT sum(sqrt(seq)) FROM seq_1_to_1000000000000")
             }
             #expect(error?.kind == .timeout)
             let answer = try await connection.scalar("SELECT 1", as: Int.self)

@@ -48,12 +48,12 @@ extension Reliability {
             }
         }
 
-        /// How a statement that takes for ever ends, which has three seconds; the bound allows for the grace of a statement that is
+        /// How a statement that takes for ever ends, which has eight seconds; the bound allows for the grace of a statement that is
         /// stopped, and for a slow machine.
         private static func sleeper(_ database: Database, isExclusive: Bool) async -> (Bool, (any Error)?) {
             let start = SystemTime.shared.now
             let error = await failure {
-                try await withOperation("sleeper", limit: .seconds(3)) { _ in
+                try await withOperation("sleeper", limit: .seconds(8)) { _ in
                     if isExclusive {
                         try await database.read { _ = try await $0.rows("SELECT pg_sleep(1000)") }
                     } else {
@@ -61,7 +61,7 @@ extension Reliability {
                     }
                 }
             }
-            return (start.duration(to: SystemTime.shared.now) < .seconds(20), error)
+            return (start.duration(to: SystemTime.shared.now) < .seconds(40), error)
         }
 
         /// What is asked while the connection is cut: between them every kind of message that a server sends.

@@ -107,8 +107,6 @@ extension Reliability {
                                 try await database.driver.withConnection(.write) {
                                     _ = try await $0.execute("DISCARD ALL")
                                 }
-                                // And while others' statements are on the same connection.
-                                _ = try await database.execute("DEALLOCATE ALL")
                             }
                         }
                         #expect(reads > 100)

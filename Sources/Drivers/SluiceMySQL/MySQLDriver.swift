@@ -46,6 +46,19 @@ public final class MySQLDriver: DatabaseDriver {
     /// What the pool's connections do at this moment.
     public var status: PoolStatus { self.pool.status }
 
+    /// Runs one statement on its own; only the statement goes to the connection's thread.
+    public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {
+        let connection = try await self.borrow()
+        do {
+            let result = try await connection.execute(query)
+            await self.giveBack(connection)
+            return result
+        } catch {
+            await self.giveBack(connection)
+            throw error
+        }
+    }
+
     /// Lends a connection; `body` runs on its thread.
     ///
     /// What `body` leaves open is rolled back. A connection that was lost is closed, and so are those opened before it, since what
@@ -53,9 +66,7 @@ public final class MySQLDriver: DatabaseDriver {
     public func withConnection<Value>(
         _ access: SQLAccess, _ body: (any SQLConnection) async throws -> Value
     ) async throws -> Value {
-        // Not the pool's error, which says of a connection that it is worth another try.
-        if self.isClosed.load(ordering: .relaxed) { throw RejectionError(policy: self.pool.name, reason: .closed) }
-        let connection = try await self.pool.acquire(.exclusive)
+        let connection = try await self.borrow()
         do {
             let value = try await withTaskExecutorPreference(connection.thread) { try await body(connection) }
             await self.giveBack(connection)
@@ -66,8 +77,14 @@ public final class MySQLDriver: DatabaseDriver {
         }
     }
 
+    private func borrow() async throws -> MySQLConnection {
+        // Not the pool's error, which says of a connection that it is worth another try.
+        if self.isClosed.load(ordering: .relaxed) { throw RejectionError(policy: self.pool.name, reason: .closed) }
+        return try await self.pool.acquire(.exclusive)
+    }
+
     private func giveBack(_ connection: MySQLConnection) async {
-        if connection.isUsable { await connection.reset() }
+        if connection.isDirty { await connection.reset() }
         if !connection.isUsable, !connection.wasCutOff { self.pool.invalidate(because: connection) }
         self.pool.release(connection, isReusable: connection.isUsable)
     }

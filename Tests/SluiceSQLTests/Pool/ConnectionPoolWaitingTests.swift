@@ -243,7 +243,8 @@ struct ConnectionPoolWaitingTests {
     @Test("loses no connection and opens no more than it may, over ten thousand tasks of which half are cancelled")
     func storm() async throws {
         let server = FakeServer()
-        let settings = PoolSettings(size: 4, overflow: 3, statementsPerConnection: 3)
+        let settings = PoolSettings(
+            size: 4, overflow: 3, acquireTimeout: .seconds(240), statementsPerConnection: 3)
         let pool = ConnectionPool("db", settings: settings, connect: server.connect)
         let served = Locked(0)
         await withTaskGroup(of: Void.self) { group in

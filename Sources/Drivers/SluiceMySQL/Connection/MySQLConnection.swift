@@ -18,6 +18,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     private let watch: MySQLWatch
     private let socket: MySQLSocket
     private let isLost = Atomic(false)
+    private let isInTransaction = Atomic(false)
 
     /// Connects, on a thread of the connection's own.
     static func open(_ settings: MySQLSettings, poolID: Int = 0) async throws -> MySQLConnection {
@@ -46,12 +47,15 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     /// Whether the connection can be used again; false once it has been lost or closed.
     public var isUsable: Bool { !self.isLost.load(ordering: .relaxed) }
 
+    /// Whether a transaction is open that must be undone before somebody else gets the connection.
+    var isDirty: Bool { self.isInTransaction.load(ordering: .relaxed) }
+
     /// Whether it was we who ended the connection, because it did not answer in time.
     var wasCutOff: Bool { self.socket.isSevered }
 
     /// Runs one statement.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
-        try await self.run(onlyReads: query.onlyReads) { session throws(SQLError) in try session.execute(query) }
+        try await self.run(onlyReads: { query.onlyReads }) { session throws(SQLError) in try session.execute(query) }
     }
 
     /// Runs a statement and hands its rows over in batches; libmariadb's own memory holds all of them meanwhile.
@@ -82,7 +86,6 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     /// Undoes what a borrower has left open; the connection can be used again if it still is usable.
     func reset() async {
         try? await self.thread.run {
-            guard let session = self.session, session.handle.isInTransaction else { return }
             try self.alarmed(MySQLKill.grace) { session throws(SQLError) in try session.rollback() }
         }
     }
@@ -109,7 +112,8 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     /// - Parameter onlyReads: Whether an answer is worth nothing once it was to be stopped: `SLEEP`, when interrupted, may return
     ///   1 instead of failing. What has changed something is reported as done if it is.
     func run<Value: Sendable>(
-        onlyReads: Bool = false, _ work: @escaping @Sendable (MySQLSession) throws(SQLError) -> Value
+        onlyReads: @escaping @Sendable () -> Bool = { false },
+        _ work: @escaping @Sendable (MySQLSession) throws(SQLError) -> Value
     ) async throws -> Value {
         let run = MySQLWatch.Run()
         return try await withTaskCancellationHandler {
@@ -131,7 +135,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     // MARK: On the thread
 
     private func runHere<Value>(
-        _ run: MySQLWatch.Run, _ onlyReads: Bool, _ work: (MySQLSession) throws(SQLError) -> Value
+        _ run: MySQLWatch.Run, _ onlyReads: () -> Bool, _ work: (MySQLSession) throws(SQLError) -> Value
     ) throws -> Value {
         let session = try self.openSession()
         try self.watch.begin(run)
@@ -144,7 +148,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
         }
         switch result {
         case .success(let value):
-            if let reason, onlyReads { throw reason.error }
+            if let reason, onlyReads() { throw reason.error }
             return value
         case .failure(let error):
             if let reason, error.kind == .timeout || error.kind == .connection { throw reason.error }
@@ -167,6 +171,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
 
     private func note(_ session: MySQLSession) {
         if session.isLost { self.isLost.store(true, ordering: .relaxed) }
+        self.isInTransaction.store(session.handle.isInTransaction, ordering: .relaxed)
     }
 
     private func openSession() throws(SQLError) -> MySQLSession {
@@ -178,12 +183,12 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
 }
 
 extension SQLQuery {
-    /// Whether the statement begins like one that changes nothing.
+    /// Whether the statement begins like one that changes nothing; `WITH` may, on MySQL, begin one that does.
     var onlyReads: Bool {
         var text = self.pieces[0].utf8[...]
         while let first = text.first, first <= UInt8(ascii: " ") || first == UInt8(ascii: "(") { text.removeFirst() }
         // Bit 5 makes ASCII letters lower-case ones.
-        return ["select", "with", "values", "table"].contains { word in
+        return ["select", "values", "table"].contains { word in
             text.count >= word.utf8.count && zip(text, word.utf8).allSatisfy { $0 | 0x20 == $1 }
         }
     }

@@ -69,7 +69,7 @@ final class MySQLHandle {
     /// Runs one statement with values.
     func execute(_ query: SQLQuery) throws(SQLError) -> SQLResult {
         if let fault = query.fault { throw fault }
-        let size = query.values.reduce(query.text.utf8.count) { $0 + MySQLParameters.size(of: $1) }
+        let size = query.values.reduce(query.pieces[0].utf8.count) { $0 + MySQLParameters.size(of: $1) }
         guard size < self.maximumPacketSize else {
             throw SQLError(
                 .statement,
