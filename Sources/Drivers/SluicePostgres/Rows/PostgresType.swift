@@ -48,7 +48,7 @@ enum PostgresType: UInt32, Sendable {
         case .float8: .real(Double(bitPattern: bytes.integer(UInt64.self)))
         case .timestamp, .timestamptz: Self.timestamp(bytes.integer(Int64.self))
         case .date: Self.date(bytes.integer(Int32.self))
-        case .time: .text(String(SQLTimestamp.text(bytes.integer(Int64.self)).dropFirst(11)))
+        case .time: .text(Self.time(bytes.integer(Int64.self)))
         case .uuid: .text(Self.uuid(bytes))
         case .numeric: .text(PostgresNumeric.text(bytes))
         case .void: .null
@@ -61,7 +61,9 @@ enum PostgresType: UInt32, Sendable {
         switch type {
         case .bool: return .integer(text == "t" ? 1 : 0)
         case .int2, .int4, .int8, .oid: return Int64(text).map(SQLValue.integer) ?? .text(text)
-        case .float4, .float8: return Double(text).map(SQLValue.real) ?? .text(text)
+        // The shortest text of a single is not that of the double it becomes.
+        case .float4: return Float(text).map { SQLValue.real(Double($0)) } ?? .text(text)
+        case .float8: return Double(text).map(SQLValue.real) ?? .text(text)
         case .timestamp, .timestamptz: return SQLTimestamp.microseconds(text).map(SQLValue.timestamp) ?? .text(text)
         case .bytea: return Self.bytes(hexadecimal: text).map(SQLValue.blob) ?? .text(text)
         case .void: return .null
@@ -83,6 +85,15 @@ enum PostgresType: UInt32, Sendable {
         case .min: .text("-infinity")
         default: .text(String(SQLTimestamp.text(Int64(days) * 86_400_000_000 + Self.epoch).prefix { $0 != " " }))
         }
+    }
+
+    /// A time of day as the server writes it, without the zeros that a fraction ends in.
+    private static func time(_ microseconds: Int64) -> String {
+        // The end of the day is a time, too, and not the beginning of another day.
+        guard microseconds < 86_400_000_000 else { return "24:00:00" }
+        let text = SQLTimestamp.text(microseconds).dropFirst(11)
+        if microseconds % 1_000_000 == 0 { return String(text.prefix(8)) }
+        return String(text.prefix(15 - (text.reversed().prefix { $0 == "0" }.count)))
     }
 
     private static let digits = Array("0123456789abcdef".utf8)
