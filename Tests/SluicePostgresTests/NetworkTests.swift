@@ -8,61 +8,6 @@ import Testing
 extension Reliability {
     @Suite("A network that fails")
     struct NetworkTests {
-        @Test(
-            "ten statements under way in a network that goes silent fail by their deadlines, and nothing of them is left"
-        )
-        func blackhole() async throws {
-            let name = uniqueName("hole")
-            let pool = PoolSettings(size: 10, overflow: 2, connectTimeout: .seconds(2))
-            try await withPostgres { other in
-                try await withProxy(name, pool: pool) { database, proxy in
-                    try await withThrowingTaskGroup(of: (isInTime: Bool, error: (any Error)?).self) { group in
-                        for number in 0..<10 {
-                            group.addTask { await Self.sleeper(database, isExclusive: number % 2 == 0) }
-                        }
-                        // Half of them share connections, so that not all of them are under way at the server.
-                        let driver = try #require(database.postgres)
-                        try await until("ten statements are under way") {
-                            let count = try await sessionCount(name, state: "active", on: other)
-                            return driver.poolStatus.leases == 10 && count >= 6
-                        }
-                        proxy.set(.blackhole)
-                        for try await (isInTime, error) in group {
-                            #expect(isInTime)
-                            #expect(error is TimeoutError || (error as? SQLError)?.kind == .timeout, "\(error as Any)")
-                        }
-                    }
-                    proxy.set(.pass)
-                    try await withThrowingTaskGroup(of: Int.self) { group in
-                        for number in 0..<20 { group.addTask { try await database.scalar("SELECT \(number)::int8") } }
-                        let sum = try await group.reduce(0, +)
-                        #expect(sum == 190)
-                    }
-                    try await untilNothingIsLent(database)
-                    // The server finds out that nobody listens any more, though no word of it came through.
-                    try await until("the server has let go of what was given up") {
-                        try await sessionCount(name, state: "active", on: other) == 0
-                    }
-                    #expect(try await sessionCount(name, on: other) <= pool.capacity)
-                }
-            }
-        }
-
-        /// How a statement that takes for ever ends, which has eight seconds; the bound allows for the grace of a statement that is
-        /// stopped, and for a slow machine.
-        private static func sleeper(_ database: Database, isExclusive: Bool) async -> (Bool, (any Error)?) {
-            let start = SystemTime.shared.now
-            let error = await failure {
-                try await withOperation("sleeper", limit: .seconds(8)) { _ in
-                    if isExclusive {
-                        try await database.read { _ = try await $0.rows("SELECT pg_sleep(1000)") }
-                    } else {
-                        _ = try await database.rows("SELECT pg_sleep(1000)")
-                    }
-                }
-            }
-            return (start.duration(to: SystemTime.shared.now) < .seconds(40), error)
-        }
 
         /// What is asked while the connection is cut: between them every kind of message that a server sends.
         private static let questions: [(query: SQLQuery, answer: String)] = [
