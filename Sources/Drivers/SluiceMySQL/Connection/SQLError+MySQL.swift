@@ -11,9 +11,9 @@ extension SQLError {
     /// - Source: MariaDB, "MariaDB Error Code Reference"; MySQL 8.0, "Server Error Message Reference" and "Client Error Message
     ///   Reference".
     init(mySQL code: Int, sqlState: String, message: String, hasRun: Bool? = nil) {
-        // A certificate that is not accepted will not be the next time: the pool must not go on trying.
-        let isCertificate = code == 2026 && message.contains("certificate")
-        let kind = isCertificate ? .configuration : Self.kind(code, sqlState)
+        // A certificate that is not accepted, or a server without one, stays so: the pool must not go on trying.
+        let isLasting = code == 2026 && ["certificate", "required"].contains(where: message.contains)
+        let kind = isLasting ? .configuration : Self.kind(code, sqlState)
         let text = MySQLMessage(code: code, text: message)
         self.init(
             kind, message: text.withoutValues, engineCode: code, sqlState: sqlState,
