@@ -7,7 +7,7 @@ extension SQLError {
     /// - Parameters:
     ///   - code: The server's number, or the library's (2000 to 2999).
     ///   - message: The server's words; values are taken out of them.
-    ///   - hasRun: What is known when the connection is lost.
+    ///   - hasRun: What is known of the statement.
     /// - Source: MariaDB, "MariaDB Error Code Reference"; MySQL 8.0, "Server Error Message Reference" and "Client Error Message
     ///   Reference".
     init(mySQL code: Int, sqlState: String, message: String, hasRun: Bool? = nil) {
@@ -18,7 +18,7 @@ extension SQLError {
         self.init(
             kind, message: text.withoutValues, engineCode: code, sqlState: sqlState,
             constraint: kind == .constraint ? text.constraint : nil,
-            hasRun: kind == .connection ? Self.hasRun(code, hasRun) : nil)
+            hasRun: kind == .connection ? Self.hasRun(code, hasRun) : hasRun)
     }
 
     private static func kind(_ code: Int, _ sqlState: String) -> Kind {
