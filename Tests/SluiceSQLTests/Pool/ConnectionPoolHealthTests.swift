@@ -101,6 +101,8 @@ struct ConnectionPoolHealthTests {
         let reports = holders.events.filter { $0.kind == .poolLeaseOverdue }
         #expect(reports == [PolicyEvent(.poolLeaseOverdue, policy: "db", duration: .seconds(30))])
         #expect(self.observer.names.filter { $0 == "pool.leaseOverdue" }.count == 1, "the one without an operation")
+        // Another lease makes the pool look again.
+        try await pool.withConnection { _ in }
         self.time.advance(by: .seconds(300))
         #expect(holders.names.filter { $0 == "pool.leaseOverdue" }.count == 1)
         pool.release(held)

@@ -135,7 +135,8 @@ struct ConnectionPoolTests {
     @Test("closing turns away who waits and who comes, and waits for what is lent and what is being opened")
     func closing() async throws {
         let server = FakeServer(connectGate: Gate())
-        let pool = self.pool(server, PoolSettings(size: 2, overflow: 0, maximumConnecting: 1))
+        let observer = RecordingObserver()
+        let pool = self.pool(server, PoolSettings(size: 2, overflow: 0, maximumConnecting: 1), observer: observer)
         let first = Task { try await pool.acquire() }
         await server.connectGate?.waitForArrivals(1)
         let second = Task { try await pool.acquire() }
@@ -151,6 +152,7 @@ struct ConnectionPoolTests {
         }
         #expect(pool.status == PoolStatus())
         #expect(server.seen.openedEver == 0, "what was being opened is cancelled")
+        #expect(!observer.names.contains("pool.connectFailed"), "and that is no failure")
         #expect(self.time.alarmCount == 0)
     }
 

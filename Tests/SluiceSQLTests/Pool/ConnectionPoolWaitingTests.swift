@@ -5,6 +5,23 @@ import Testing
 
 @testable import SluiceSQL
 
+/// A caller whose tasks run only when it lets them.
+private actor Caller {
+    let pool: ConnectionPool<FakeConnection>
+
+    init(_ pool: ConnectionPool<FakeConnection>) {
+        self.pool = pool
+    }
+
+    func acquire() async throws -> FakeConnection { try await self.pool.acquire() }
+
+    /// Hands a connection over to `waiter`, and cancels it before it can take note.
+    func handOver(_ connection: FakeConnection, cancelling waiter: Task<FakeConnection, any Error>) {
+        self.pool.release(connection)
+        waiter.cancel()
+    }
+}
+
 @Suite("Waiting for a connection", .timeLimit(.minutes(5)))
 struct ConnectionPoolWaitingTests {
     let time = VirtualTime()
@@ -189,7 +206,21 @@ struct ConnectionPoolWaitingTests {
 
     // MARK: Cancellation
 
-    @Test("who is cancelled leaves the queue at once, and a connection that was handed over goes back")
+    @Test("a connection that was handed over to somebody who is cancelled goes back")
+    func handedOver() async throws {
+        let pool = self.pool(FakeServer(), PoolSettings(size: 1, overflow: 0))
+        let caller = Caller(pool)
+        let held = try await pool.acquire()
+        let waiter = Task { try await caller.acquire() }
+        await pool.reaches { $0.waiting == 1 }
+        await caller.handOver(held, cancelling: waiter)
+        let result = await waiter.result
+        #expect(throws: CancellationError.self) { pool.release(try result.get()) }
+        #expect(pool.status.idle == 1)
+        await pool.close()
+    }
+
+    @Test("who is cancelled leaves the queue at once")
     func cancelled() async throws {
         let pool = self.pool(FakeServer(), PoolSettings(size: 1, overflow: 0))
         let held = try await pool.acquire()

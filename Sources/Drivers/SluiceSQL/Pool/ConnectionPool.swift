@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Sluice
-import Synchronization
 
 /// Lends connections to a server, opens as many as are needed within bounds, and closes those that are old, idle or dead.
 ///
@@ -12,18 +11,8 @@ import Synchronization
 /// The rules are those of ``ConnectionPoolMachine``. Lending what is at hand and taking it back take one lock each, and set no
 /// alarm. The pool must be closed: until then it holds its connections.
 public final class ConnectionPool<Connection: PooledConnection>: Sendable {
-    /// The pool's name in errors and events.
-    public let name: String
-    /// The values it works by.
-    public let settings: PoolSettings
-
-    let state: Mutex<State>
-    let time: any TimeSource
-    let connect: @Sendable (Int) async throws -> Connection
-    let isPermanent: @Sendable (any Error) -> Bool
-    let observer: (any PolicyObserver)?
-    let connectName: String
-    let randomness: Randomness
+    // Not generic, since what is would look up its types at run time in every call: two thirds of the whole.
+    private let core: PoolCore
 
     /// Creates a pool; it opens connections when they are asked for.
     ///
@@ -42,16 +31,15 @@ public final class ConnectionPool<Connection: PooledConnection>: Sendable {
         isPermanent: @escaping @Sendable (any Error) -> Bool = ConnectionPool.isPermanent,
         connect: @escaping @Sendable (Int) async throws -> Connection
     ) {
-        self.name = name
-        self.connectName = name + ".connect"
-        self.settings = settings
-        self.time = time
-        self.observer = observer
-        self.randomness = randomness
-        self.isPermanent = isPermanent
-        self.connect = connect
-        self.state = Mutex(State(settings))
+        self.core = PoolCore(
+            name, settings, time: time, observer: observer, randomness: randomness, isPermanent: isPermanent,
+            connect: connect)
     }
+
+    /// The pool's name in errors and events.
+    public var name: String { self.core.name }
+    /// The values it works by.
+    public var settings: PoolSettings { self.core.settings }
 
     /// Whether an error of connecting stays until somebody changes something: a wrong address, name or password.
     @Sendable
@@ -61,7 +49,7 @@ public final class ConnectionPool<Connection: PooledConnection>: Sendable {
     }
 
     /// What the connections do at this moment.
-    public var status: PoolStatus { self.state.withLock { $0.machine.status } }
+    public var status: PoolStatus { self.core.status }
 
     /// Borrows a connection, which must be given back by ``release(_:isReusable:)``.
     ///
@@ -72,26 +60,12 @@ public final class ConnectionPool<Connection: PooledConnection>: Sendable {
     ///   closed, of whatever kind connecting failed with if trying again does not help. `CancellationError` if the task is
     ///   cancelled.
     public func acquire(_ kind: LeaseKind = .exclusive) async throws -> Connection {
-        try Task.checkCancellation()
-        let now = self.time.now
-        let context = OperationContext.current
-        let (claim, work) = self.state.withLock { $0.ask(kind, at: now, self.limit(from: now, context), context) }
-        self.perform(work)
-        switch claim {
-        case .lent(let connection): return connection
-        case .refused(let error): throw error ?? self.refusal as any Error
-        case .full: throw self.fullQueue
-        case .waiting(let waiter): return try await self.wait(waiter)
-        }
+        unsafeDowncast(try await self.core.acquire(kind), to: Connection.self)
     }
 
     /// Borrows a connection if one is at hand that needs no ping.
     public func tryAcquire(_ kind: LeaseKind = .exclusive) -> Connection? {
-        let now = self.time.now
-        let context = OperationContext.current
-        let (connection, work) = self.state.withLock { $0.take(kind, at: now, context) }
-        self.perform(work)
-        return connection
+        self.core.tryAcquire(kind).map { unsafeDowncast($0, to: Connection.self) }
     }
 
     /// Gives a connection back.
@@ -100,9 +74,7 @@ public final class ConnectionPool<Connection: PooledConnection>: Sendable {
     ///   - connection: What was borrowed, once for each time that it was.
     ///   - isReusable: False if it is to be closed, for example because it is in the middle of something.
     public func release(_ connection: Connection, isReusable: Bool = true) {
-        let now = self.time.now
-        let work = self.state.withLock { $0.release(connection.poolID, isReusable, at: now) }
-        self.perform(work)
+        self.core.release(connection.poolID, isReusable)
     }
 
     /// Lends a connection to `body`.
@@ -126,28 +98,11 @@ public final class ConnectionPool<Connection: PooledConnection>: Sendable {
     /// - Parameter connection: The one that was found dead, still lent. Nothing happens if an older report covers it already,
     ///   so that the last of many to find out closes nothing that was opened in between.
     public func invalidate(because connection: Connection? = nil) {
-        let now = self.time.now
-        let (isNews, work) = self.state.withLock { state in
-            state.noting(at: now) { $0.invalidate(because: connection?.poolID, at: now) }
-        }
-        if isNews { self.report(.poolInvalidated) }
-        self.perform(work)
+        self.core.invalidate(because: connection?.poolID)
     }
 
     /// Turns away all who wait or come later, and returns when every connection has come back and been closed.
     public func close() async {
-        let now = self.time.now
-        let (work, connects) = self.state.withLock { state in
-            (state.resolve(state.machine.close(), at: now), Array(state.connects.values))
-        }
-        self.perform(work)
-        for task in connects { task.cancel() }
-        await withCheckedContinuation { continuation in
-            let isDrained = self.state.withLock { state in
-                if !state.machine.isDrained { state.closers.append(continuation) }
-                return state.machine.isDrained
-            }
-            if isDrained { continuation.resume() }
-        }
+        await self.core.close()
     }
 }

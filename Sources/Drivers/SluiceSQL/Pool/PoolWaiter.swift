@@ -2,10 +2,10 @@
 import Sluice
 
 /// One caller that waits for a connection.
-final class PoolWaiter<Connection: PooledConnection>: Sendable {
+final class PoolWaiter: Sendable {
     /// How the wait ended.
     enum End: Sendable {
-        case lent(Connection)
+        case lent(any PooledConnection)
         case refused(any Error)
         case late(PoolShortage)
         case cancelled

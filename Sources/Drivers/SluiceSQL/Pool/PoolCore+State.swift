@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Sluice
 
-extension ConnectionPool {
+extension PoolCore {
     typealias Ticket = ConnectionPoolMachine.Ticket
-    typealias Waiter = PoolWaiter<Connection>
+    typealias Waiter = PoolWaiter
 
     /// What asking came to.
     enum Claim: Sendable {
-        case lent(Connection)
+        case lent(any PooledConnection)
         case waiting(Waiter)
         /// Because of this error of connecting, or because the pool is closed.
         case refused((any Error)?)
@@ -16,11 +16,11 @@ extension ConnectionPool {
 
     /// What is to be done once the lock is given back.
     struct Work: Sendable {
-        var lent: [(waiter: Waiter, connection: Connection)] = []
+        var lent: [(waiter: Waiter, connection: any PooledConnection)] = []
         var refused: [(waiter: Waiter, error: (any Error)?)] = []
         var connect: [Int] = []
-        var ping: [Connection] = []
-        var close: [(connection: Connection, reason: PoolCloseReason)] = []
+        var ping: [any PooledConnection] = []
+        var close: [(connection: any PooledConnection, reason: PoolCloseReason)] = []
         var alarm: (number: UInt64, instant: Instant)?
         var oldAlarm: TimerToken?
         var closers: [CheckedContinuation<Void, Never>] = []
@@ -30,7 +30,7 @@ extension ConnectionPool {
     struct State: Sendable {
         var machine: ConnectionPoolMachine
         /// By place.
-        var connections: [Connection?]
+        var connections: [(any PooledConnection)?]
         var waiters: [Ticket: Waiter] = [:]
         var connects: [Int: Task<Void, Never>] = [:]
         var leases: LeaseLog
@@ -47,7 +47,7 @@ extension ConnectionPool {
 
         mutating func ask(
             _ kind: LeaseKind, at now: Instant, _ limit: @autoclosure () -> Instant, _ context: OperationContext?
-        ) -> (Claim, Work) {
+        ) -> (Claim, Work?) {
             let (answer, effects) = self.machine.ask(kind, at: now)
             let claim: Claim
             switch answer {
@@ -63,12 +63,14 @@ extension ConnectionPool {
             return (claim, self.resolve(effects, at: now))
         }
 
-        mutating func take(_ kind: LeaseKind, at now: Instant, _ context: OperationContext?) -> (Connection?, Work) {
+        mutating func take(_ kind: LeaseKind, at now: Instant, _ context: OperationContext?) -> (
+            (any PooledConnection)?, Work?
+        ) {
             let (id, effects) = self.machine.take(kind, at: now)
             return (id.map { self.lend($0, at: now, context) }, self.resolve(effects, at: now))
         }
 
-        mutating func release(_ id: Int, _ isReusable: Bool, at now: Instant) -> Work {
+        mutating func release(_ id: Int, _ isReusable: Bool, at now: Instant) -> Work? {
             let effects = self.machine.release(id, isReusable: isReusable, at: now)
             self.leases.end(ConnectionPoolMachine.place(of: id))
             return self.resolve(effects, at: now)
@@ -77,14 +79,14 @@ extension ConnectionPool {
         /// What an event comes to, and whether connections that were trusted are not any more.
         mutating func noting(
             at now: Instant, _ event: (inout ConnectionPoolMachine) -> ConnectionPoolMachine.Effects
-        ) -> (isNews: Bool, Work) {
+        ) -> (isNews: Bool, Work?) {
             let before = self.machine.lastDistrusted
             let effects = event(&self.machine)
             return (self.machine.lastDistrusted != before, self.resolve(effects, at: now))
         }
 
         /// Takes a caller out of the queue; nil if its turn has come.
-        mutating func giveUp(_ waiter: Waiter, at now: Instant) -> (PoolShortage.Phase, Work)? {
+        mutating func giveUp(_ waiter: Waiter, at now: Instant) -> (PoolShortage.Phase, Work?)? {
             let phase: PoolShortage.Phase =
                 if self.machine.isPinging(waiter.ticket) {
                     .pinging
@@ -99,33 +101,34 @@ extension ConnectionPool {
             return (phase, self.resolve(effects, at: now))
         }
 
-        private mutating func lend(_ id: Int, at now: Instant, _ context: OperationContext?) -> Connection {
+        private mutating func lend(_ id: Int, at now: Instant, _ context: OperationContext?) -> any PooledConnection {
             let place = ConnectionPoolMachine.place(of: id)
             guard let connection = self.connections[place] else { preconditionFailure("connection \(id) is not open") }
             self.leases.begin(place, at: now, context)
             return connection
         }
 
-        /// Who and what the machine's numbers stand for, and the alarm that follows.
-        mutating func resolve(_ effects: ConnectionPoolMachine.Effects, at now: Instant) -> Work {
-            var work = Work()
-            if !effects.isEmpty { self.resolve(effects, at: now, into: &work) }
+        /// Who and what the machine's numbers stand for, and the alarm that follows; nil if there is nothing to do.
+        mutating func resolve(_ effects: ConnectionPoolMachine.Effects, at now: Instant) -> Work? {
+            var work = effects.isEmpty ? nil : self.work(for: effects, at: now)
             let next = min(self.machine.nextTick ?? .distantFuture, self.leases.checkAt)
             if self.machine.isClosed, self.machine.isDrained {
-                work.oldAlarm = self.alarm.clear()
-                work.closers = self.closers
+                work = work ?? Work()
+                work?.oldAlarm = self.alarm.clear()
+                work?.closers = self.closers
                 self.closers = []
             } else if next != .distantFuture {
                 let (number, old) = self.alarm.plan(next)
-                work.alarm = number.map { ($0, next) }
-                work.oldAlarm = old
+                guard number != nil || old != nil else { return work }
+                work = work ?? Work()
+                work?.alarm = number.map { ($0, next) }
+                work?.oldAlarm = old
             }
             return work
         }
 
-        private mutating func resolve(
-            _ effects: ConnectionPoolMachine.Effects, at now: Instant, into work: inout Work
-        ) {
+        private mutating func work(for effects: ConnectionPoolMachine.Effects, at now: Instant) -> Work {
+            var work = Work()
             for loan in effects.lent {
                 // Whoever waits has its place here until it has left the machine's queue.
                 guard let waiter = self.waiters.removeValue(forKey: loan.ticket) else { continue }
@@ -144,6 +147,7 @@ extension ConnectionPool {
                 self.connections[place] = nil
                 work.close.append((connection, closing.reason))
             }
+            return work
         }
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 // What the pool does by itself. Its tasks are detached, since a connection belongs to the pool and not to the caller whose need
 // was the occasion: it must outlive that caller's deadline and cancellation. None is lost: each holds a place in the machine until
 // it has reported how it went, and `close()` waits until every place is free.
-extension ConnectionPool {
+extension PoolCore {
     /// The operation that the pool's own events belong to.
     var context: OperationContext { OperationContext(name: self.name, time: self.time, observer: self.observer) }
 
@@ -37,7 +37,7 @@ extension ConnectionPool {
     }
 
     private func openNow(_ id: Int) async {
-        let result: Result<Connection, any Error>
+        let result: Result<any PooledConnection, any Error>
         do {
             let connection = try await OperationContext.$current.withValue(self.context) {
                 try await withOperation(self.connectName, limit: self.settings.connectTimeout) { _ in
@@ -49,7 +49,8 @@ extension ConnectionPool {
         } catch {
             result = .failure(error)
         }
-        if case .failure = result { self.report(.poolConnectFailed) }
+        // A pool that is being closed cancels what it no longer needs.
+        if case .failure(let error) = result, !(error is CancellationError) { self.report(.poolConnectFailed) }
         let isPermanent = if case .failure(let error) = result { self.isPermanent(error) } else { false }
         let (now, fraction) = (self.time.now, self.randomness.fraction())
         let work = self.state.withLock { state in
@@ -65,10 +66,10 @@ extension ConnectionPool {
                     state.machine.connectFailed(id, isPermanent: isPermanent, at: now, fraction: fraction), at: now)
             }
         }
-        self.perform(work)
+        if let work { self.perform(work) }
     }
 
-    private func ping(_ connection: Connection) {
+    private func ping(_ connection: any PooledConnection) {
         Task.detached {
             let isAlive = await connection.ping()
             let now = self.time.now
@@ -76,11 +77,11 @@ extension ConnectionPool {
                 state.noting(at: now) { $0.pinged(connection.poolID, isAlive: isAlive, at: now) }
             }
             if isNews { self.report(.poolInvalidated) }
-            self.perform(work)
+            if let work { self.perform(work) }
         }
     }
 
-    private func close(_ connection: Connection, _ reason: PoolCloseReason) {
+    private func close(_ connection: any PooledConnection, _ reason: PoolCloseReason) {
         Task.detached {
             await connection.close()
             self.report(.poolConnectionClosed, outcome: reason.description)
@@ -88,7 +89,7 @@ extension ConnectionPool {
             let work = self.state.withLock { state in
                 state.resolve(state.machine.closed(connection.poolID, at: now), at: now)
             }
-            self.perform(work)
+            if let work { self.perform(work) }
         }
     }
 
@@ -113,6 +114,6 @@ extension ConnectionPool {
             context.record(
                 PolicyEvent(.poolLeaseOverdue, policy: self.name, duration: lease.since.duration(to: now)))
         }
-        self.perform(work)
+        if let work { self.perform(work) }
     }
 }

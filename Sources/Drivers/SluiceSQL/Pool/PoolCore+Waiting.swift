@@ -2,7 +2,7 @@
 import Sluice
 import Synchronization
 
-extension ConnectionPool {
+extension PoolCore {
     /// When a wait that begins now ends in any case.
     func limit(from now: Instant, _ context: OperationContext?) -> Instant {
         let limit = now.advanced(by: self.settings.acquireTimeout)
@@ -11,13 +11,13 @@ extension ConnectionPool {
     }
 
     /// Waits for a turn.
-    func wait(_ waiter: Waiter) async throws -> Connection {
+    func wait(_ waiter: Waiter) async throws -> any PooledConnection {
         let context = waiter.context ?? self.context
         context.record(PolicyEvent(.poolWaiting, policy: self.name))
         switch await waiter.wait(on: self.time, leave: { self.leave(waiter) }) {
         case .lent(let connection):
             guard !Task.isCancelled else {
-                self.release(connection)
+                self.release(connection.poolID, true)
                 throw CancellationError()
             }
             return connection
@@ -32,7 +32,7 @@ extension ConnectionPool {
     /// Takes a caller out of the queue, at its limit or because it was cancelled, unless its turn has come.
     private func leave(_ waiter: Waiter) {
         let now = self.time.now
-        let left = self.state.withLock { state -> (Waiter.End, Work)? in
+        let left = self.state.withLock { state -> (Waiter.End, Work?)? in
             guard let (phase, work) = state.giveUp(waiter, at: now) else { return nil }
             // Whoever set an earlier deadline enforces it by cancellation, at the same moment: the reason is the same.
             guard now >= waiter.limit else { return (.cancelled, work) }
@@ -47,7 +47,7 @@ extension ConnectionPool {
         }
         guard let (end, work) = left else { return }
         waiter.settle(end)
-        self.perform(work)
+        if let work { self.perform(work) }
     }
 
     /// What a caller gets where nothing is lent any more.
