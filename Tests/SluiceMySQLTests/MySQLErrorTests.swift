@@ -88,7 +88,7 @@ struct MySQLErrorTests {
     func noTLS(mode: String) async throws {
         let settings = try MySQLSettings(DatabaseURL("mysql://root@\(try TestServer.address())/?sslmode=\(mode)"))
         let error = await #expect(throws: SQLError.self) { try await MySQLConnection.open(settings) }
-        #expect(error?.kind == .connection)
+        #expect(error?.kind == .configuration)
         #expect(error?.hasRun == false)
     }
 

@@ -73,12 +73,16 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
         try await self.run { session throws(SQLError) in try session.begin(options) }
     }
 
-    /// Makes the transaction's changes permanent. Not ended by cancellation.
+    /// Makes the transaction's changes permanent.
+    ///
+    /// Not ended by cancellation.
     public func commit() async throws {
         try await self.runToEnd { session throws(SQLError) in try session.commit() }
     }
 
-    /// Undoes the transaction's changes. Not ended by cancellation.
+    /// Undoes the transaction's changes.
+    ///
+    /// Not ended by cancellation.
     public func rollback() async throws {
         try await self.runToEnd { session throws(SQLError) in try session.rollback() }
     }

@@ -12,7 +12,7 @@ extension MySQLHandle {
 
     /// Connects and sets the session up; blocks for up to the settings' time-outs.
     ///
-    /// - Throws: ``SQLError`` of kind `authentication` or `connection`; nothing has run.
+    /// - Throws: ``SQLError`` of kind `authentication`, `configuration` or `connection`; nothing has run.
     static func open(_ settings: MySQLSettings) throws(SQLError) -> MySQLHandle {
         let handle = try self.connect(settings)
         try handle.setUp()
@@ -23,7 +23,7 @@ extension MySQLHandle {
     ///
     /// Of an update, rows that were found are counted, not those that were changed by it: as the other engines count.
     ///
-    /// - Throws: ``SQLError`` of kind `authentication` or `connection`; nothing has run.
+    /// - Throws: ``SQLError`` of kind `authentication`, `configuration` or `connection`; nothing has run.
     static func connect(_ settings: MySQLSettings) throws(SQLError) -> MySQLHandle {
         guard self.isLibraryReady, let pointer = mysql_init(nil) else {
             throw SQLError(.connection, message: "no memory for a connection", hasRun: false)
@@ -42,7 +42,8 @@ extension MySQLHandle {
         if settings.tls.isRequired, mysql_get_ssl_cipher(pointer) == nil {
             mysql_close(pointer)
             throw SQLError(
-                .connection, message: "sslmode=\(settings.tls.rawValue), but the server does not encrypt", hasRun: false
+                .configuration, message: "sslmode=\(settings.tls.rawValue), but the server does not encrypt",
+                hasRun: false
             )
         }
         return MySQLHandle(pointer)

@@ -37,7 +37,9 @@ final class MySQLKill: Sendable {
         self.isDone.signal()
     }
 
-    /// The answer is there; called once, on the connection's thread. Returns when no further kill can be sent.
+    /// The answer is there; called once, on the connection's thread.
+    ///
+    /// Returns when no further kill can be sent.
     func statementHasEnded() {
         self.isAnswered.signal()
         self.isDone.wait()

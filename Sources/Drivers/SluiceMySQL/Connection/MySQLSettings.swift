@@ -32,7 +32,9 @@ struct MySQLSettings: Sendable {
     let rootCertificate: String?
     /// Seconds until a connection must be there: 10 unless the URL says otherwise.
     private(set) var connectTimeout: UInt32
-    /// Seconds after which a server that says nothing is taken for lost: 600 unless the URL says otherwise. Statements have their
+    /// Seconds after which a server that says nothing is taken for lost: 600 unless the URL says otherwise.
+    ///
+    /// Statements have their
     /// deadlines, so this only catches what has none.
     private(set) var readTimeout: UInt32
     /// Seconds after which a server that takes nothing is taken for lost: 30 unless the URL says otherwise.

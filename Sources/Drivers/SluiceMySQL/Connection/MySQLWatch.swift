@@ -74,7 +74,9 @@ final class MySQLWatch: Sendable {
         }
     }
 
-    /// The statement's answer is there, or the connection lost. Waits until a kill on its way can do no more harm than the next
+    /// The statement's answer is there, or the connection lost.
+    ///
+    /// Waits until a kill on its way can do no more harm than the next
     /// round trip shows.
     ///
     /// - Returns: Why it was killed, if it was.

@@ -7,16 +7,18 @@ extension SQLError {
     /// - Parameters:
     ///   - code: The server's number, or the library's (2000 to 2999).
     ///   - message: The server's words; values are taken out of them.
-    ///   - hasRun: What is known when the connection is lost.
+    ///   - hasRun: What is known of the statement.
     /// - Source: MariaDB, "MariaDB Error Code Reference"; MySQL 8.0, "Server Error Message Reference" and "Client Error Message
     ///   Reference".
     init(mySQL code: Int, sqlState: String, message: String, hasRun: Bool? = nil) {
-        let kind = Self.kind(code, sqlState)
+        // A certificate that is not accepted, or a server without one, stays so: the pool must not go on trying.
+        let isLasting = code == 2026 && ["certificate", "required"].contains(where: message.contains)
+        let kind = isLasting ? .configuration : Self.kind(code, sqlState)
         let text = MySQLMessage(code: code, text: message)
         self.init(
             kind, message: text.withoutValues, engineCode: code, sqlState: sqlState,
             constraint: kind == .constraint ? text.constraint : nil,
-            hasRun: kind == .connection ? Self.hasRun(code, hasRun) : nil)
+            hasRun: kind == .connection ? Self.hasRun(code, hasRun) : hasRun)
     }
 
     private static func kind(_ code: Int, _ sqlState: String) -> Kind {
