@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Sluice
 public import SluiceSQL
-import Synchronization
 
 /// MySQL and MariaDB on libmariadb: a pool of connections, each on a thread of its own.
 ///
@@ -17,7 +16,6 @@ public final class MySQLDriver: DatabaseDriver {
     public static let schemes = ["mysql", "mariadb"]
 
     private let pool: ConnectionPool<MySQLConnection>
-    private let isClosed = Atomic(false)
 
     /// Opens the database that `url` names, with one connection to begin with.
     public static func open(_ url: DatabaseURL, _ options: DatabaseOptions) async throws -> any DatabaseDriver {
@@ -34,7 +32,7 @@ public final class MySQLDriver: DatabaseDriver {
     private init(_ settings: MySQLSettings, _ url: DatabaseURL, _ options: DatabaseOptions) {
         let settings = settings.impatient(connecting: options.pool.connectTimeout)
         self.pool = ConnectionPool(
-            "\(url.scheme).\(url.database)", settings: options.pool, time: options.time
+            "\(url.scheme).\(url.database)", settings: options.pool, time: options.time, observer: options.observer
         ) { id in
             try await MySQLConnection.open(settings, poolID: id)
         }
@@ -78,9 +76,7 @@ public final class MySQLDriver: DatabaseDriver {
     }
 
     private func borrow() async throws -> MySQLConnection {
-        // Not the pool's error, which says of a connection that it is worth another try.
-        if self.isClosed.load(ordering: .relaxed) { throw RejectionError(policy: self.pool.name, reason: .closed) }
-        return try await self.pool.acquire(.exclusive)
+        try await self.pool.acquire(.exclusive)
     }
 
     private func giveBack(_ connection: MySQLConnection) async {
@@ -98,7 +94,6 @@ public final class MySQLDriver: DatabaseDriver {
 
     /// Waits for every connection to come back and closes it.
     public func close() async {
-        self.isClosed.store(true, ordering: .relaxed)
         await self.pool.close()
     }
 }

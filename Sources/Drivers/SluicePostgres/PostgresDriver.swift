@@ -44,7 +44,8 @@ public final class PostgresDriver: DatabaseDriver {
         }
         self.reactor = reactor
         self.opening = open
-        self.pool = ConnectionPool("postgres", settings: pool, time: options.time, connect: open)
+        self.pool = ConnectionPool(
+            "postgres", settings: pool, time: options.time, observer: options.observer, connect: open)
     }
 
     /// Opens a connection outside the pool.

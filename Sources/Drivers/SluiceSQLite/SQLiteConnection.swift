@@ -3,9 +3,10 @@ import CSQLite
 import Sluice
 import SluiceSQL
 
-/// One SQLite connection on a thread of its own.
+/// One SQLite connection, with a thread of its own for all that may take long.
 ///
-/// - Note: Unchecked, because the handle is a C pointer; it is touched on `thread` only.
+/// - Note: Unchecked, because the handle is a C pointer. Its borrower alone uses it, on `thread` or, while that has nothing of his to
+///   do, where he is; the pool's lock stands between one borrower and the next.
 final class SQLiteConnection: SQLConnection, @unchecked Sendable {
     let thread: ConnectionThread
     private var handle: SQLiteHandle?
@@ -35,6 +36,15 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
         } onCancel: {
             run.cancel()
         }
+    }
+
+    /// Runs a statement on the caller's thread if it only reads and is quick; nil if it is to go to ``execute(_:)``.
+    ///
+    /// Not ended by cancellation, since it is over sooner than that could be told.
+    func executeQuickly(_ query: SQLQuery) throws -> SQLResult? {
+        try Task.checkCancellation()
+        if self.hasBegun { return nil }
+        return try self.handle?.executeQuickly(query)
     }
 
     var dialect: SQLDialect { .sqlite }
@@ -85,6 +95,19 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
             throw error
         }
         try await self.thread.run { cursor.close() }
+    }
+
+    /// One prepared statement, run once for each row.
+    func bulkInsert<Rows: AsyncSequence>(
+        into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
+    ) async throws -> Int where Rows.Element == [SQLValue] {
+        let insertion = SQLiteInsertion(table: table, columns: columns)
+        return try await RowChunk.forEach(of: rows, columnCount: columns.count) { chunk in
+            try await self.thread.run {
+                guard let pointer = self.handle?.pointer else { throw Self.closed }
+                try insertion.insert(chunk, on: pointer)
+            }
+        }
     }
 
     private func openCursor(_ query: SQLQuery) throws -> SQLiteCursor {

@@ -7,6 +7,8 @@ struct SQLiteHandle: ~Copyable {
     /// How many prepared statements are kept: what an app's repositories use, with room.
     private static let statementLimit = 100
 
+    private static let busyMilliseconds: Int32 = 20
+
     let pointer: OpaquePointer
     /// By the text's pieces.
     private var statements: [[String]: SQLiteStatement] = [:]
@@ -29,7 +31,7 @@ struct SQLiteHandle: ~Copyable {
             throw SQLError(.connection, message: "SQLite is older than 3.29")
         }
         // Short, since the thread sleeps through it: longer waits are the retry's, which can be cancelled.
-        sqlite3_busy_timeout(pointer, 20)
+        sqlite3_busy_timeout(pointer, Self.busyMilliseconds)
         // With WAL, `synchronous = NORMAL` loses no consistency; a power cut may lose the last commits.
         let settings = [
             "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA foreign_keys = ON",
@@ -39,6 +41,8 @@ struct SQLiteHandle: ~Copyable {
             guard let setting else { continue }
             _ = try handle.execute(SQLQuery(stringLiteral: setting))
         }
+        // A reader may run on whatever thread asks, which must not sleep at all.
+        if isReader { sqlite3_busy_timeout(pointer, 0) }
         return handle
     }
 
@@ -52,7 +56,33 @@ struct SQLiteHandle: ~Copyable {
 
     mutating func execute(_ query: SQLQuery) throws(SQLError) -> SQLResult {
         if let fault = query.fault { throw fault }
-        let kept = try self.statement(query)
+        let statement = try self.statement(query)
+        guard statement.wasSlow else { return try self.run(statement, query) }
+        statement.begin()
+        defer { statement.noteEnd() }
+        return try self.run(statement, query)
+    }
+
+    /// Runs a statement if it is one that only reads and is done within ``SQLiteStatement/quickInstructions``.
+    ///
+    /// - Returns: Nil if it is not, and then it has had no effect.
+    mutating func executeQuickly(_ query: SQLQuery) throws(SQLError) -> SQLResult? {
+        if let fault = query.fault { throw fault }
+        let statement = try self.statement(query)
+        guard statement.mayBeQuick else { return nil }
+        statement.begin()
+        sqlite3_progress_handler(self.pointer, SQLiteStatement.quickInstructions, { _ in 1 }, nil)
+        defer { sqlite3_progress_handler(self.pointer, 0, nil, nil) }
+        do throws(SQLError) {
+            return try self.run(statement, query)
+        } catch {
+            guard error.isInterruption else { throw error }
+            statement.wasSlow = true
+            return nil
+        }
+    }
+
+    private func run(_ kept: SQLiteStatement, _ query: SQLQuery) throws(SQLError) -> SQLResult {
         let statement = kept.pointer
         defer {
             sqlite3_reset(statement)

@@ -143,11 +143,11 @@ struct ConnectionPoolTests {
         await pool.reaches { $0.waiting == 2 }
         await pool.close()
         for task in [first, second] {
-            await #expect(throws: SQLError(.connection, message: "db is closed", hasRun: false)) {
+            await #expect(throws: RejectionError(policy: "db", reason: .closed)) {
                 try await task.value
             }
         }
-        await #expect(throws: SQLError(.connection, message: "db is closed", hasRun: false)) {
+        await #expect(throws: RejectionError(policy: "db", reason: .closed)) {
             try await pool.acquire()
         }
         #expect(pool.status == PoolStatus())

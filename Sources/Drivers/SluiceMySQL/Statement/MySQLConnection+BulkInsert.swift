@@ -20,6 +20,15 @@ extension MySQLConnection {
         return try await self.bulkInsert(insertion, rows, asArrays: self.isMariaDB)
     }
 
+    /// Inserts rows as they come, piece by piece.
+    public func bulkInsert<Rows: AsyncSequence>(
+        into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
+    ) async throws -> Int where Rows.Element == [SQLValue] {
+        try await RowChunk.forEach(of: rows, columnCount: columns.count) { chunk in
+            _ = try await self.bulkInsert(into: table, columns: columns, rows: chunk)
+        }
+    }
+
     /// - Parameter asArrays: Whether the rows are sent as arrays and not as statements of many rows.
     func bulkInsert(_ insertion: MySQLInsertion, _ rows: [[SQLValue]], asArrays: Bool) async throws -> Int {
         guard !insertion.columns.isEmpty, rows.allSatisfy({ $0.count == insertion.columns.count }) else {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CPQ
+import Sluice
 import SluiceSQL
 import Synchronization
 
@@ -137,6 +138,10 @@ extension PostgresConnection {
             try? await self.rollback()
             throw error
         }
+        // The session's limit is that of the database's own timeout; see ``PostgresDriver``.
+        guard let timeout = options.timeout else { return }
+        let milliseconds = min(timeout.clampedNanoseconds / 1_000_000 + 1_000, Int64(Int32.max))
+        _ = try await self.execute(SQLQuery(stringLiteral: "SET LOCAL statement_timeout = \(milliseconds)"))
     }
 
     func commit() async throws {

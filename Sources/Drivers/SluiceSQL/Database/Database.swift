@@ -15,6 +15,7 @@ public final class Database: SQLExecutor {
     /// The engine's own driver, for what only it can do.
     public let driver: any DatabaseDriver
     private let statements: Pipeline<Nested<WatchedDeadline, Retry>>
+    private let makeTransactions: @Sendable (Duration) -> Pipeline<Nested<Deadline, Retry>>
     private let transactions: Pipeline<Nested<Deadline, Retry>>
     private let versions: DatabaseVersions
     private let watch: StatementWatch
@@ -49,7 +50,7 @@ public final class Database: SQLExecutor {
             Self.retry()
         }
         let opened = try await opening {
-            try await driver.open(url, DatabaseOptions(pool: pool, timeout: timeout, time: time))
+            try await driver.open(url, DatabaseOptions(pool: pool, timeout: timeout, time: time, observer: observer))
         }
         return Database(driver: opened, timeout: timeout, slowStatement: slowStatement, time: time, observer: observer)
     }
@@ -66,10 +67,13 @@ public final class Database: SQLExecutor {
             WatchedDeadline(timeout)
             Self.retry()
         }
-        self.transactions = Pipeline("database.transaction", time: time, observer: observer) {
-            Deadline(timeout)
-            Self.retry()
+        self.makeTransactions = { timeout in
+            Pipeline("database.transaction", time: time, observer: observer) {
+                Deadline(timeout)
+                Self.retry()
+            }
         }
+        self.transactions = self.makeTransactions(timeout)
     }
 
     /// Many short tries, since a lock is held for milliseconds, and it is the deadline that says when to stop; but only of what
@@ -126,8 +130,12 @@ public final class Database: SQLExecutor {
     }
 
     /// Runs statements that change nothing and all see the database as it was at the first of them.
-    public func read<Value>(_ body: (SQLTransaction) async throws -> Value) async throws -> Value {
-        try await self.transact(TransactionOptions(.read, isolation: .repeatableRead), body)
+    ///
+    /// - Parameter timeout: The longest it may take; nil for what the database was opened with.
+    public func read<Value>(
+        timeout: Duration? = nil, _ body: (SQLTransaction) async throws -> Value
+    ) async throws -> Value {
+        try await self.transact(TransactionOptions(.read, isolation: .repeatableRead, timeout: timeout), body)
     }
 
     /// Runs statements as one transaction: all of them, or, if `body` throws or the task is cancelled, none.
@@ -143,23 +151,6 @@ public final class Database: SQLExecutor {
         return value
     }
 
-    /// Runs a statement that changes nothing and hands its rows over one after the other, no more than `batch` of them in memory.
-    ///
-    /// All of them are as they were when it began. `body` sees each row once: what was begun is not repeated.
-    public func forEachRow(
-        batch: Int = 500, _ query: SQLQuery, _ body: (SQLRow) async throws -> Void
-    ) async throws {
-        var hasBegun = false
-        try await self.read { transaction in
-            // A lost connection may be tried again only as long as nobody has seen a row.
-            guard !hasBegun else { throw SQLError(.statement, message: "the rows were cut off while they were read") }
-            try await transaction.forEachRow(batch: batch, query) { row in
-                hasBegun = true
-                try await body(row)
-            }
-        }
-    }
-
     /// Runs operations in order as one transaction.
     public func withTransaction(_ operations: [@Sendable (SQLTransaction) async throws -> Void]) async throws {
         try await self.withTransaction { transaction in
@@ -173,7 +164,8 @@ public final class Database: SQLExecutor {
         var attempt = 0
         var last: SQLTransaction?
         do {
-            let (value, transaction) = try await self.transactions {
+            let pipeline = options.timeout.map(self.makeTransactions) ?? self.transactions
+            let (value, transaction) = try await pipeline {
                 attempt += 1
                 let number = attempt
                 return try await self.driver.withConnection(options.access) { connection in

@@ -42,6 +42,14 @@ public final class SQLTransaction: SQLExecutor {
         return try await self.watch.run(query) { try await self.connection.execute(query) }
     }
 
+    /// Has the connection itself do something that changes a table.
+    func changing<Value>(
+        _ table: String, _ body: (any SQLConnection) async throws -> Value
+    ) async throws -> Value {
+        if self.tracksChanges { self.note(CacheInvalidation(tables: [table])) }
+        return try await body(self.connection)
+    }
+
     /// Has caches drop what they keep under tags, once the transaction has been committed.
     public func invalidate(tags: Set<String>) {
         if self.tracksChanges { self.note(CacheInvalidation(tags: tags)) }
@@ -104,9 +112,15 @@ public final class SQLTransaction: SQLExecutor {
     public func forEachRow(
         batch: Int = 500, _ query: SQLQuery, _ body: (SQLRow) async throws -> Void
     ) async throws {
-        precondition(batch >= 1, "a batch has at least one row (is \(batch))")
-        try await self.connection.forEachBatch(of: batch, query) { rows in
+        try await self.forEachBatch(of: batch, query) { rows in
             for row in rows { try await body(row) }
+        }
+    }
+
+    func forEachBatch(of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void) async throws {
+        precondition(size >= 1, "a batch has at least one row (is \(size))")
+        try await self.connection.forEachBatch(of: size, query) { rows in
+            try await body(rows)
             try Task.checkCancellation()
         }
     }

@@ -52,14 +52,18 @@ public struct DatabaseOptions: Sendable {
     public var timeout: Duration
     /// The time line of timeouts and waits.
     public var time: any TimeSource
+    /// Who is told of connections that are opened, closed and lent for too long.
+    public var observer: (any PolicyObserver)?
 
     /// States options.
     public init(
-        pool: PoolSettings = PoolSettings(), timeout: Duration = .seconds(30), time: any TimeSource = SystemTime.shared
+        pool: PoolSettings = PoolSettings(), timeout: Duration = .seconds(30),
+        time: any TimeSource = SystemTime.shared, observer: (any PolicyObserver)? = nil
     ) {
         self.pool = pool
         self.timeout = timeout
         self.time = time
+        self.observer = observer
     }
 }
 
@@ -69,25 +73,4 @@ public enum SQLAccess: Sendable, Hashable {
     case read
     /// Statements that may change something; one borrower at a time where the engine has one writer.
     case write
-}
-
-/// A connection while it is lent.
-public protocol SQLConnection: AnyObject, SQLExecutor {
-    /// Begins a transaction, for writing at once where the engine can: so two writers wait instead of failing at commit.
-    func begin(_ options: TransactionOptions) async throws
-
-    /// Makes the transaction's changes permanent. Not ended by cancellation.
-    ///
-    /// - Throws: ``SQLError``, of kind `outcomeUnknown` if the answer was lost.
-    func commit() async throws
-
-    /// Undoes the transaction's changes. Not ended by cancellation.
-    func rollback() async throws
-
-    /// Runs a statement and hands its rows over in batches: the next is fetched when `body` has returned.
-    ///
-    /// Called inside a transaction. What `body` throws ends it.
-    func forEachBatch(
-        of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void
-    ) async throws
 }

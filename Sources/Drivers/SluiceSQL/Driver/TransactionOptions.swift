@@ -18,11 +18,14 @@ public struct TransactionOptions: Sendable, Hashable {
     ///
     /// SQLite's transactions are always serializable.
     public var isolation: Isolation?
+    /// The longest it may take, waits and repetitions included; nil for what the database was opened with.
+    public var timeout: Duration?
 
     /// States options.
-    public init(_ access: SQLAccess = .write, isolation: Isolation? = nil) {
+    public init(_ access: SQLAccess = .write, isolation: Isolation? = nil, timeout: Duration? = nil) {
         self.access = access
         self.isolation = isolation
+        self.timeout = timeout
     }
 
     /// May change something, with the engine's own isolation.

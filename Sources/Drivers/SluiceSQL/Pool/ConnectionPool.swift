@@ -56,9 +56,8 @@ public final class ConnectionPool<Connection: PooledConnection>: Sendable {
     /// Waits for `acquireTimeout` at most, and not beyond the deadline of the ``OperationContext`` around it: for a free
     /// connection, for one to be opened, and for one that was idle to answer a ping.
     ///
-    /// - Throws: ``SQLError``: of kind `pool` if there was none in time or too many wait, of kind `connection` if the pool is
-    ///   closed, of whatever kind connecting failed with if trying again does not help. `CancellationError` if the task is
-    ///   cancelled.
+    /// - Throws: ``SQLError``: of kind `pool` if there was none in time or too many wait, of whatever kind connecting failed with
+    ///   if trying again does not help. `RejectionError` if the pool is closed. `CancellationError` if the task is cancelled.
     public func acquire(_ kind: LeaseKind = .exclusive) async throws -> Connection {
         unsafeDowncast(try await self.core.acquire(kind), to: Connection.self)
     }

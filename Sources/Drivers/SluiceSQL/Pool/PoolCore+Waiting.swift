@@ -51,7 +51,7 @@ extension PoolCore {
     }
 
     /// What a caller gets where nothing is lent any more.
-    var refusal: SQLError { SQLError(.connection, message: "\(self.name) is closed", hasRun: false) }
+    var refusal: RejectionError { RejectionError(policy: self.name, reason: .closed) }
 
     /// What a caller gets where as many wait as may.
     var fullQueue: SQLError {

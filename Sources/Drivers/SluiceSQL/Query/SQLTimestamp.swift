@@ -8,6 +8,8 @@ public import Foundation
 /// - Source: for the days, H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2021.
 public enum SQLTimestamp {
     private static let microsecondsPerDay: Int64 = 86_400_000_000
+    /// How many bytes ``text(_:)`` has at most: years have six digits in the whole range of 64 bits.
+    package static let maximumTextSize = 32
 
     /// The text of so many microseconds since the beginning of 1970.
     public static func text(_ microseconds: Int64) -> String {

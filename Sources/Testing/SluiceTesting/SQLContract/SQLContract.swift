@@ -68,7 +68,7 @@ public enum SQLContract {
     /// Every check.
     public static let checks: [Check] =
         Self.values + Self.conditions + Self.changes + Self.paging + Self.records + Self.transactions
-        + Self.injection + Self.migrations + Self.introspection + Self.cache
+        + Self.bulk + Self.streaming + Self.injection + Self.migrations + Self.introspection + Self.cache
 
     /// The checks that apply to an engine.
     public static func checks(for capabilities: Capabilities) -> [Check] {

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A connection while it is lent.
+public protocol SQLConnection: AnyObject, SQLExecutor {
+    /// Begins a transaction, for writing at once where the engine can: so two writers wait instead of failing at commit.
+    func begin(_ options: TransactionOptions) async throws
+
+    /// Makes the transaction's changes permanent. Not ended by cancellation.
+    ///
+    /// - Throws: ``SQLError``, of kind `outcomeUnknown` if the answer was lost.
+    func commit() async throws
+
+    /// Undoes the transaction's changes. Not ended by cancellation.
+    func rollback() async throws
+
+    /// Runs a statement and hands its rows over in batches: the next is fetched when `body` has returned.
+    ///
+    /// Called inside a transaction. What `body` throws ends it.
+    func forEachBatch(
+        of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void
+    ) async throws
+
+    /// Inserts rows the fastest way that the engine has.
+    ///
+    /// Called inside a transaction. What `rows` throws ends it.
+    ///
+    /// - Parameters:
+    ///   - table: The table.
+    ///   - columns: The columns, at least one, in the order of a row's values.
+    ///   - rows: Rows of as many values; read no further ahead than a ``RowChunk``.
+    /// - Returns: How many rows there were.
+    func bulkInsert<Rows: AsyncSequence>(
+        into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
+    ) async throws -> Int where Rows.Element == [SQLValue]
+}
+
+extension SQLConnection {
+    /// Inserts them by statements of many rows.
+    public func bulkInsert<Rows: AsyncSequence>(
+        into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
+    ) async throws -> Int where Rows.Element == [SQLValue] {
+        let statements = TableStatements(table.name, self.dialect)
+        let names = columns.map(\.name)
+        let size = statements.rowsPerInsert(columns: columns.count)
+        return try await RowChunk.forEach(of: rows, columnCount: columns.count, maximumCount: size) { chunk in
+            let sources = chunk.map { $0.map { SQLFields.Source.value($0) } }
+            _ = try await self.execute(statements.insert(names, sources[...]))
+        }
+    }
+}
