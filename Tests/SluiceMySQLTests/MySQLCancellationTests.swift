@@ -62,7 +62,7 @@ struct MySQLCancellationTests {
                 }
                 try await group.waitForAll()
             }
-            let status = try #require(database.driver as? MySQLDriver).status
+            let status = try #require(database.driver as? MySQLDriver).poolStatus
             #expect(status.lent == 0)
             #expect(status.size <= 4)
         }

@@ -199,6 +199,8 @@ struct ServerTests {
                 let text = String(buffer: response.body)
                 #expect(
                     text.contains(#"sluice_http_requests_total{method="GET",route="/health/ready",status="200"} 1"#))
+                #expect(text.contains(#"sluice_sql_connections{state="lent"} 0"#))
+                #expect(text.contains("sluice_sql_waiting 0"))
             }
         }
     }

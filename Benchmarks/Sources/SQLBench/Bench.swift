@@ -11,6 +11,7 @@ import Synchronization
 struct Bench: Sendable {
     let database: Database
     let tasks: Int
+    let connections: Int
     let seconds: Double
 
     init(url: String, tasks: Int, connections: Int, seconds: Double) async throws {
@@ -21,6 +22,7 @@ struct Bench: Sendable {
             url.replacing("?socket=", with: "?host="),
             drivers: [PostgresDriver.self, MySQLDriver.self, SQLiteDriver.self], pool: pool)
         self.tasks = tasks
+        self.connections = connections
         self.seconds = seconds
     }
 

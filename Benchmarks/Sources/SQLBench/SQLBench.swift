@@ -21,6 +21,8 @@ struct SQLBench {
         case "rows100-on-executor": try await bench.measure(onExecutor: true) { try await bench.rows100($0) }
         case "unpipelined": try await bench.measure { try await bench.rowAlone($0) }
         case "many-in-one-visit": try await bench.manyInOneVisit()
+        case "bulk-insert": try await bench.bulkInsert()
+        case "acquire-p99": try await bench.acquire()
         default: exit(64)
         }
         await bench.database.close()

@@ -42,7 +42,7 @@ public final class MySQLDriver: DatabaseDriver {
     public var dialect: SQLDialect { .mysql }
 
     /// What the pool's connections do at this moment.
-    public var status: PoolStatus { self.pool.status }
+    public var poolStatus: PoolStatus { self.pool.status }
 
     /// Runs one statement on its own; only the statement goes to the connection's thread.
     public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {

@@ -30,6 +30,7 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
     }
 
     func execute(_ query: SQLQuery) async throws -> SQLResult {
+        if self.thread.isCurrent, let result = try self.executeQuickly(query) { return result }
         let run = SQLiteRun()
         return try await withTaskCancellationHandler {
             try await self.thread.run { try self.executeHere(query, run) }
@@ -43,7 +44,7 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
     /// Not ended by cancellation, since it is over sooner than that could be told.
     func executeQuickly(_ query: SQLQuery) throws -> SQLResult? {
         try Task.checkCancellation()
-        if self.hasBegun { return nil }
+        if self.hasBegun, self.handle?.isInTransaction == false { return nil }
         return try self.handle?.executeQuickly(query)
     }
 

@@ -79,7 +79,10 @@ public struct Server: Sendable {
         router.add(middleware: ProblemMiddleware())
         let database = database
         let checks = [HealthCheck("database") { try await database.ping() }] + backends.flatMap { $0.healthChecks }
-        OperationsRoutes(checks: HealthChecks(checks, time: time), metrics: metrics).add(to: router)
+        OperationsRoutes(
+            checks: HealthChecks(checks, time: time), metrics: metrics,
+            database: DatabaseMetrics(database, factory: metrics)
+        ).add(to: router)
         for backend in backends { backend.addRoutes(to: router.group(RouterPath(type(of: backend).name))) }
         let bodyLimit = Duration.seconds(try settings.value(ServerSettings.bodyTimeout))
         let bodyTimeout = Pipeline("http.body", time: time) { Deadline(bodyLimit) }
@@ -146,6 +149,8 @@ public struct Server: Sendable {
         "sluice_calls_total": "Calls through a pipeline, by how they ended.",
         "sluice_call_duration_seconds": "Time a call through a pipeline took, its retries and waits included.",
         "sluice_policy_events_total": "What policies did, by pipeline and event.",
+        "sluice_sql_connections": "Connections to the database, by what they do.",
+        "sluice_sql_waiting": "Callers that wait for a connection to the database.",
     ]
 }
 

@@ -131,6 +131,17 @@ struct QueryCacheTests {
         }
     }
 
+    @Test("an observer is told of every hit and miss")
+    func events() async throws {
+        let observer = RecordingObserver()
+        try await withDatabase(observer: observer) { database, _ in
+            try await self.prepare(database)
+            let cache = QueryCache(database)
+            for _ in 0..<3 { _ = try await self.name(database.cached(in: cache)) }
+            #expect(observer.names.filter { $0.hasPrefix("cache.") } == ["cache.miss", "cache.hit", "cache.hit"])
+        }
+    }
+
     @Test("a cache that is gone is told nothing, and more tags than are told apart drop all and lose none")
     func bounds() async throws {
         try await withDatabase { database, _ in

@@ -26,7 +26,9 @@ struct PostgresCopy {
             case .null: self.bytes += [0x5C, UInt8(ascii: "N")]
             case .integer(let value): PostgresParameters.append(value, to: &self.bytes)
             case .real(let value): self.bytes += value.description.utf8
-            case .timestamp(let value): self.bytes += "\(SQLTimestamp.text(value))+00".utf8
+            case .timestamp(let value):
+                SQLTimestamp.append(value, to: &self.bytes)
+                self.bytes += Self.utc
             case .blob(let value):
                 self.bytes += [0x5C, 0x5C, UInt8(ascii: "x")]
                 for byte in value { self.bytes += [Self.digits[Int(byte >> 4)], Self.digits[Int(byte & 15)]] }
@@ -37,9 +39,17 @@ struct PostgresCopy {
     }
 
     private static let digits = Array("0123456789abcdef".utf8)
+    private static let utc = Array("+00".utf8)
 
     private mutating func append(_ text: String) throws(SQLError) {
-        for byte in text.utf8 {
+        var text = text
+        let start = self.bytes.count
+        text.withUTF8 { self.bytes.append(contentsOf: $0) }
+        // Rare: then what was appended is put again, byte by byte.
+        guard self.bytes[start...].contains(where: { $0 == 0x5C || $0 < 0x20 }) else { return }
+        let plain = Array(self.bytes[start...])
+        self.bytes.removeSubrange(start...)
+        for byte in plain {
             switch byte {
             case 0x5C: self.bytes += [0x5C, 0x5C]
             case 0x0A: self.bytes += [0x5C, UInt8(ascii: "n")]

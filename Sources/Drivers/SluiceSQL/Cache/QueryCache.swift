@@ -14,6 +14,8 @@ import Synchronization
 /// through it. Statements in SQL that do not say what they change are taken to change everything; see
 /// ``SQLExecutor/execute(_:changing:)``.
 ///
+/// The database's observer is told of every hit and miss, as events of the pipeline `database.cached`.
+///
 /// What a change in one table does to others, by foreign keys that cascade or by triggers, has to be said: ``Database/cascades()``
 /// knows the former.
 public final class QueryCache: Sendable {
@@ -45,6 +47,7 @@ public final class QueryCache: Sendable {
     /// The database that is read.
     public let database: Database
     private let answers: Cache<Key, SQLRows>
+    private let reads: Pipeline<Deadline>
     private let generations = Mutex(CacheGenerations())
     private let dependents: [String: Set<String>]
     private let channel: (any CacheInvalidationChannel)?
@@ -65,6 +68,10 @@ public final class QueryCache: Sendable {
     ) {
         self.database = database
         self.answers = Cache(settings, time: time)
+        let timeout = database.timeout
+        self.reads = Pipeline("database.cached", isIdempotent: true, time: time, observer: database.observer) {
+            Deadline(timeout)
+        }
         self.dependents = Dictionary(
             cascades.map { (CacheInvalidation.name($0.key), $0.value) }, uniquingKeysWith: { $0.union($1) })
         self.channel = channel
@@ -109,7 +116,9 @@ public final class QueryCache: Sendable {
         let generation = self.generations.withLock { $0.generation(of: names) }
         let key = Key(text: query.text, values: key == nil ? query.values : [], name: key, generation: generation)
         let database = self.database
-        return try await self.answers.value(for: key) { try await database.rows(query) }
+        return try await self.reads {
+            try await self.answers.value(for: key) { try await database.rows(query) }
+        }
     }
 
     private func drop(_ invalidation: CacheInvalidation) {

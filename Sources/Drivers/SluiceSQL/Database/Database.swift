@@ -14,6 +14,8 @@ public import Sluice
 public final class Database: SQLExecutor {
     /// The engine's own driver, for what only it can do.
     public let driver: any DatabaseDriver
+    let timeout: Duration
+    let observer: (any PolicyObserver)?
     private let statements: Pipeline<Nested<WatchedDeadline, Retry>>
     private let makeTransactions: @Sendable (Duration) -> Pipeline<Nested<Deadline, Retry>>
     private let transactions: Pipeline<Nested<Deadline, Retry>>
@@ -61,6 +63,8 @@ public final class Database: SQLExecutor {
         time: any TimeSource = SystemTime.shared, observer: (any PolicyObserver)? = nil
     ) {
         self.driver = driver
+        self.timeout = timeout
+        self.observer = observer
         self.versions = DatabaseVersions(driver: driver, time: time)
         self.watch = StatementWatch(observer: observer, slowAfter: slowStatement, time: time)
         self.statements = Pipeline("database.statement", time: time, observer: observer) {
@@ -87,6 +91,9 @@ public final class Database: SQLExecutor {
 
     /// How the engine wants its statements written.
     public var dialect: SQLDialect { self.driver.dialect }
+
+    /// What the connections do at this moment.
+    public var poolStatus: PoolStatus { self.driver.poolStatus }
 
     /// Runs one statement that changes nothing and returns its rows.
     public func rows(_ query: SQLQuery) async throws -> SQLRows {

@@ -17,6 +17,9 @@ public protocol DatabaseDriver: Sendable {
     /// The threads that connections live on, if they also run tasks: a task that prefers them needs no hop for a statement.
     var executor: (any TaskExecutor)? { get }
 
+    /// What the connections do at this moment.
+    var poolStatus: PoolStatus { get }
+
     /// Runs one statement on its own, on any connection.
     func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult
 
@@ -37,6 +40,9 @@ public protocol DatabaseDriver: Sendable {
 extension DatabaseDriver {
     /// None.
     public var executor: (any TaskExecutor)? { nil }
+
+    /// Nothing, of a driver that keeps no connections.
+    public var poolStatus: PoolStatus { PoolStatus() }
 
     /// Runs one statement on a connection that is lent for it.
     public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {

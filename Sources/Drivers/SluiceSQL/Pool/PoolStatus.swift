@@ -25,6 +25,20 @@ public struct PoolStatus: Sendable, Hashable, CustomStringConvertible {
     /// Callers that wait.
     public var waiting = 0
 
+    /// States counts.
+    public init(
+        size: Int = 0, idle: Int = 0, lent: Int = 0, connecting: Int = 0, closing: Int = 0, leases: Int = 0,
+        waiting: Int = 0
+    ) {
+        self.size = size
+        self.idle = idle
+        self.lent = lent
+        self.connecting = connecting
+        self.closing = closing
+        self.leases = leases
+        self.waiting = waiting
+    }
+
     /// One line.
     public var description: String {
         "\(self.idle) idle, \(self.lent) lent, \(self.connecting) connecting, \(self.closing) closing, "

@@ -13,23 +13,46 @@ public enum SQLTimestamp {
 
     /// The text of so many microseconds since the beginning of 1970.
     public static func text(_ microseconds: Int64) -> String {
+        String(unsafeUninitializedCapacity: self.maximumTextSize) { self.write(microseconds, into: $0) }
+    }
+
+    /// Appends the text of so many microseconds since the beginning of 1970.
+    package static func append(_ microseconds: Int64, to bytes: inout [UInt8]) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: self.maximumTextSize) { buffer in
+            let count = self.write(microseconds, into: buffer)
+            bytes.append(contentsOf: buffer[..<count])
+        }
+    }
+
+    /// Writes the text and returns how many bytes it has.
+    private static func write(_ microseconds: Int64, into buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         let days = microseconds.floored(by: self.microsecondsPerDay)
         let rest = microseconds - days * self.microsecondsPerDay
         let (year, month, day) = Self.date(days: days)
-        var text = ""
-        text.reserveCapacity(26)
-        func append(_ value: Int64, _ digits: Int, _ separator: String) {
-            let number = String(value)
-            text += String(repeating: "0", count: max(0, digits - number.count)) + number + separator
+        var count = 0
+        func put(_ value: Int64, _ digits: Int, _ separator: Unicode.Scalar?) {
+            var value = value
+            for index in (count..<count + digits).reversed() {
+                buffer[index] = UInt8(0x30 + value % 10)
+                value /= 10
+            }
+            count += digits
+            guard let separator else { return }
+            buffer[count] = UInt8(ascii: separator)
+            count += 1
         }
-        append(year, 4, "-")
-        append(month, 2, "-")
-        append(day, 2, " ")
-        append(rest / 3_600_000_000, 2, ":")
-        append(rest / 60_000_000 % 60, 2, ":")
-        append(rest / 1_000_000 % 60, 2, ".")
-        append(rest % 1_000_000, 6, "")
-        return text
+        if year < 0 {
+            buffer[0] = UInt8(ascii: "-")
+            count = 1
+        }
+        put(abs(year), abs(year) < 10_000 ? 4 : 6, "-")
+        put(month, 2, "-")
+        put(day, 2, " ")
+        put(rest / 3_600_000_000, 2, ":")
+        put(rest / 60_000_000 % 60, 2, ":")
+        put(rest / 1_000_000 % 60, 2, ".")
+        put(rest % 1_000_000, 6, nil)
+        return count
     }
 
     /// The microseconds since the beginning of 1970 that a text says, or nil if it is no moment.

@@ -9,6 +9,7 @@ import SluiceTelemetry
 struct OperationsRoutes {
     let checks: HealthChecks
     let metrics: PrometheusRegistry
+    let database: DatabaseMetrics
 
     func add(to router: Router<RequestScope>) {
         // Alive means that the process answers: nothing else is asked, or a slow database would get it restarted.
@@ -23,7 +24,8 @@ struct OperationsRoutes {
             return Self.json(report.isHealthy ? .ok : .serviceUnavailable, body)
         }
         router.get("metrics") { _, _ in
-            Response(
+            self.database.update()
+            return Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: self.metrics.text())))
         }

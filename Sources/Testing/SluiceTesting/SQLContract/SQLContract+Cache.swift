@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Sluice
 import SluiceSQL
 
 extension SQLContract {
@@ -129,6 +130,39 @@ extension SQLContract {
                 }
                 try scope.expectEqual(cache.statistics.hits - before, hits, "hits of SQL that reads \(tables)")
             }
+        },
+        Check("processes tell each other through a table what they have changed, and not themselves") { scope in
+            let (here, there) = (scope.prefix + "here", scope.prefix + "there")
+            let first = try await TableInvalidationChannel(scope.database, interval: .milliseconds(5))
+            let second = try await TableInvalidationChannel(scope.database, interval: .milliseconds(5))
+            let seen = Locked<[[CacheInvalidation]]>([[], []])
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (index, channel) in [first, second].enumerated() {
+                    group.addTask {
+                        try await channel.subscribe { change in seen.withLock { $0[index].append(change) } }
+                    }
+                }
+                func waitUntil(_ condition: ([[CacheInvalidation]]) -> Bool) async throws {
+                    while !seen.withLock({ condition($0) }) {
+                        try await SystemTime.shared.sleep(until: SystemTime.shared.now.advanced(by: .milliseconds(1)))
+                    }
+                }
+                try await waitUntil { $0.allSatisfy { $0.contains(.everything) } }
+                await first.publish(CacheInvalidation(tags: [here]))
+                await second.publish(CacheInvalidation(tables: [there], keys: ["k"]))
+                try await waitUntil {
+                    $0[0].contains(CacheInvalidation(tables: [there], keys: ["k"]))
+                        && $0[1].contains(CacheInvalidation(tags: [here]))
+                }
+                group.cancelAll()
+                while let result = await group.nextResult() {
+                    if case .failure(let error) = result, !(error is CancellationError) { throw error }
+                }
+            }
+            let (firstSaw, secondSaw) = seen.withLock { ($0[0], $0[1]) }
+            try scope.expect(!firstSaw.contains(CacheInvalidation(tags: [here])), "one heard its own note")
+            try scope.expect(
+                !secondSaw.contains(CacheInvalidation(tables: [there], keys: ["k"])), "one heard its own note")
         },
     ]
 }
