@@ -76,7 +76,7 @@ extension PostgresConnection {
         guard self.isClosed.exchange(true, ordering: .acquiringAndReleasing) == false else { return }
         await withCheckedContinuation { continuation in self.unwatch { continuation.resume() } }
         let closed = Suspension<Void>()
-        let alarm = self.time.schedule(at: self.time.now.advanced(by: Self.grace)) { closed.settle(()) }
+        let alarm = self.time.schedule(at: self.time.now.advanced(by: .seconds(5))) { closed.settle(()) }
         let finish: @Sendable () -> Void = {
             self.finish()
             closed.settle(())
