@@ -81,7 +81,9 @@ extension Reliability {
 
         @Test("a statement whose answer is lost is not repeated if it may have changed something")
         func lostStatement() async throws {
-            try await withProxy { database, proxy in
+            // Nothing but the statement uses the line.
+            let pool = PoolSettings(size: 1, overflow: 0, pingAfterIdle: .seconds(3_600))
+            try await withProxy(pool: pool) { database, proxy in
                 try await withTable(database, "id int") { table in
                     // Once before, so that it is prepared where it is run again.
                     let insert: SQLQuery = "INSERT INTO \(table) VALUES (1)"

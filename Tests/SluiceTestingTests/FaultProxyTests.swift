@@ -37,6 +37,27 @@ struct FaultProxyTests {
         }
     }
 
+    @Test("a mode for the connections that are open leaves new ones alone, until the next mode for all")
+    func openConnections() async throws {
+        try await self.withEcho { proxy, _ in
+            try await withTCPClient(proxy.port) { old in
+                try await old.write("a")
+                #expect(try await old.read(1) == "a")
+                proxy.set(.delay(.seconds(3600)), for: .openConnections)
+                #expect(proxy.mode == .pass)
+                try await old.write("b")
+                try await withTCPClient(proxy.port) { new in
+                    try await new.write("c")
+                    #expect(try await new.read(1) == "c")
+                }
+                await until { proxy.bytesRead(.toUpstream) == 3 }
+                #expect(proxy.bytesRead(.toClient) == 2)
+                proxy.set(.pass)
+                #expect(try await old.read(1) == "b")
+            }
+        }
+    }
+
     @Test("delays every chunk and the end, in order")
     func delay() async throws {
         try await self.withEcho(.delay(.milliseconds(40))) { proxy, _ in

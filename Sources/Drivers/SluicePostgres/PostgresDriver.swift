@@ -17,6 +17,7 @@ public final class PostgresDriver: DatabaseDriver {
     private let reactor: PostgresReactor
     private let pool: ConnectionPool<PostgresConnection>
     private let opening: @Sendable (Int) async throws -> PostgresConnection
+    private let hasClosed = Atomic(false)
     /// The connections of those who listen.
     let listening = Mutex<[ObjectIdentifier: PostgresConnection]>([:])
 
@@ -49,7 +50,13 @@ public final class PostgresDriver: DatabaseDriver {
     }
 
     /// Opens a connection outside the pool.
-    func connect() async throws -> PostgresConnection { try await self.opening(0) }
+    func connect() async throws -> PostgresConnection {
+        guard !self.isClosed else { throw SQLError.notSent }
+        return try await self.opening(0)
+    }
+
+    /// Whether ``close()`` was called.
+    var isClosed: Bool { self.hasClosed.load(ordering: .acquiring) }
 
     private static func parameters(_ url: DatabaseURL, _ options: DatabaseOptions) -> [(String, String)] {
         var parameters = url.parameters
@@ -61,6 +68,10 @@ public final class PostgresDriver: DatabaseDriver {
         let seconds = options.pool.connectTimeout.components.seconds
         parameters["connect_timeout"] = parameters["connect_timeout"] ?? String(max(2, seconds))
         parameters["application_name"] = parameters["application_name"] ?? "sluice"
+        // A listener sends nothing by which it could find out that the network is gone: the system asks, and tells within a minute.
+        for (name, value) in [("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3")] {
+            parameters[name] = parameters[name] ?? value
+        }
         parameters["client_encoding"] = "UTF8"
         // A second later than we stop it ourselves: so no statement runs on for ever, whatever becomes of us.
         let statement = options.timeout.clampedNanoseconds / 1_000_000 + 1_000
@@ -145,6 +156,7 @@ public final class PostgresDriver: DatabaseDriver {
 
     /// Waits for every connection to come back and closes it; tells those who listen that theirs is closed.
     public func close() async {
+        self.hasClosed.store(true, ordering: .releasing)
         for connection in self.listening.withLock({ $0 }).values { await connection.close() }
         await self.pool.close()
         self.reactor.stop()

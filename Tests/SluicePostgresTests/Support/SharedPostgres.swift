@@ -29,9 +29,10 @@ func sharedURL(_ application: String = "sluice", port: Int? = nil) throws -> Str
 /// Opens a database as long as `body` runs.
 func withDatabase<Value>(
     _ url: String, pool: PoolSettings = PoolSettings(size: 4, overflow: 2), timeout: Duration = .seconds(30),
-    _ body: (Database) async throws -> Value
+    time: any TimeSource = SystemTime.shared, _ body: (Database) async throws -> Value
 ) async throws -> Value {
-    let database = try await Database.open(url, drivers: [PostgresDriver.self], pool: pool, timeout: timeout)
+    let database = try await Database.open(
+        url, drivers: [PostgresDriver.self], pool: pool, timeout: timeout, time: time)
     do {
         let value = try await body(database)
         await database.close()
@@ -48,21 +49,6 @@ func withPostgres<Value>(
     timeout: Duration = .seconds(30), _ body: (Database) async throws -> Value
 ) async throws -> Value {
     try await withDatabase(try sharedURL(application), pool: pool, timeout: timeout, body)
-}
-
-/// A database that is reached through a proxy.
-func withProxy<Value: Sendable>(
-    _ application: String = "sluice", pool: PoolSettings = PoolSettings(size: 4, overflow: 2),
-    timeout: Duration = .seconds(30), _ body: (Database, FaultProxy) async throws -> Value
-) async throws -> Value {
-    let (host, port) = try sharedAddress()
-    return try await FaultProxy.run(upstream: host, port: port) { proxy in
-        try await withDatabase(try sharedURL(application, port: proxy.port), pool: pool, timeout: timeout) { database in
-            // The proxy is let go of first, or closing would wait for what it holds back.
-            defer { proxy.set(.pass) }
-            return try await body(database, proxy)
-        }
-    }
 }
 
 /// A table of one test's own.

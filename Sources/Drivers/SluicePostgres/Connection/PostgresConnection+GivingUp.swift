@@ -28,7 +28,7 @@ extension PostgresConnection {
     /// Tells the server to stop what it is doing, and gives the connection up if telling it or its answer takes too long.
     ///
     /// - Returns: The alarm for the answer, to be called off once that is there.
-    private func stopServer() async -> TimerToken {
+    func stopServer() async -> TimerToken {
         let told = Suspension<Void>()
         let alarm = self.time.schedule(at: self.time.now.advanced(by: Self.grace)) {
             self.fail(.unanswered)
@@ -76,7 +76,7 @@ extension PostgresConnection {
         guard self.isClosed.exchange(true, ordering: .acquiringAndReleasing) == false else { return }
         await withCheckedContinuation { continuation in self.unwatch { continuation.resume() } }
         let closed = Suspension<Void>()
-        let alarm = self.time.schedule(at: self.time.now.advanced(by: Self.grace)) { closed.settle(()) }
+        let alarm = self.time.schedule(at: self.time.now.advanced(by: .seconds(5))) { closed.settle(()) }
         let finish: @Sendable () -> Void = {
             self.finish()
             closed.settle(())

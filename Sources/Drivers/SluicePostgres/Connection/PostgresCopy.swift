@@ -107,13 +107,20 @@ extension PostgresConnection {
             if isCancelled { throw CancellationError() }
             let count = try await offload {
                 try self.put(chunk)
-                return try self.endCopy(nil)
+                let count = try self.endCopy(nil)
+                try self.setStatementTimeout(true)
+                return count
             }
             try self.enterPipeline()
             return count
         } catch {
             // The server forgets every row of it. A task that is cancelled must not keep the connection from being mended.
-            let mending = Task.detached { try? await offload { _ = try? self.endCopy("given up by the client") } }
+            let mending = Task.detached {
+                try? await offload {
+                    _ = try? self.endCopy("given up by the client")
+                    try? self.setStatementTimeout(true)
+                }
+            }
             await mending.value
             try self.enterPipeline()
             throw Task.isCancelled ? CancellationError() : error
@@ -121,7 +128,7 @@ extension PostgresConnection {
     }
 
     /// Takes the socket from the reactor and makes libpq block.
-    private func leavePipeline() async throws {
+    func leavePipeline() async throws {
         await withCheckedContinuation { continuation in self.unwatch { continuation.resume() } }
         let failure = self.state.withLock { state -> SQLError? in
             if let failure = state.failure { return .notSent(because: failure) }
@@ -135,7 +142,7 @@ extension PostgresConnection {
         throw failure
     }
 
-    private func enterPipeline() throws {
+    func enterPipeline() throws {
         let isReady = self.state.withLock { state in
             guard state.failure == nil, PQstatus(self.handle) == CONNECTION_OK,
                 PQsetnonblocking(self.handle, 1) == 0, PQenterPipelineMode(self.handle) == 1
@@ -151,9 +158,19 @@ extension PostgresConnection {
     }
 
     private func beginCopy(_ statement: String) throws {
+        try self.setStatementTimeout(false)
         guard let result = PQexec(self.handle, statement) else { throw SQLError.lost(self.handle) }
         defer { PQclear(result) }
         guard PQresultStatus(result) == PGRES_COPY_IN else { throw SQLError(postgres: result) }
+    }
+
+    /// A copy takes as long as whoever reads or writes the rows: the server's limit for a statement is not one for it.
+    func setStatementTimeout(_ isOn: Bool) throws {
+        guard let result = PQexec(self.handle, isOn ? "RESET statement_timeout" : "SET statement_timeout = 0") else {
+            throw SQLError.lost(self.handle)
+        }
+        defer { PQclear(result) }
+        guard PQresultStatus(result) == PGRES_COMMAND_OK else { throw SQLError(postgres: result) }
     }
 
     private func put(_ chunk: [UInt8]) throws {
@@ -179,7 +196,7 @@ extension PostgresConnection {
 }
 
 /// Ends a copy that was cancelled and goes on, since libpq blocks for as long as the network lets it wait.
-private final class PostgresCopyLimit: Sendable {
+final class PostgresCopyLimit: Sendable {
     private let socket: Int32
     private let time: any TimeSource
     /// The alarm, once it is set; and whether the copy has ended.

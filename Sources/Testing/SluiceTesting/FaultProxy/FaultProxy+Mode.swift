@@ -9,6 +9,14 @@ extension FaultProxy {
         case toClient
     }
 
+    /// Which connections a change is for.
+    public enum Scope: Sendable, Hashable {
+        /// Those that are open and those to come.
+        case allConnections
+        /// Those that are open: a client that connects again gets through, and does not wait for the fault to end.
+        case openConnections
+    }
+
     /// How a connection is ended, on both its sides.
     public enum Disconnection: Sendable, Hashable {
         /// As by a process that ends: the peer sees the end of the stream.

@@ -67,7 +67,7 @@ public final class FaultProxy: Sendable {
         }
     }
 
-    /// What it does to connections now.
+    /// What it does to new connections now.
     public var mode: Mode { self.registry.current.mode }
 
     /// Connections that are open now, each with its connection to the server.
@@ -86,13 +86,13 @@ public final class FaultProxy: Sendable {
         self.registry.bytesRead(direction)
     }
 
-    /// Changes what happens to connections, open and new.
+    /// Changes what happens to connections, open and new, or to those alone that are open now.
     ///
     /// What is read from now on is treated in the new way, and so is what is held: bytes that wait for a delay go on at once in
-    /// ``Mode/pass``, for instance.
-    public func set(_ mode: Mode) {
+    /// ``Mode/pass``, for instance. The next change for all connections is one for those, too, that had a mode of their own.
+    public func set(_ mode: Mode, for scope: Scope = .allConnections) {
         mode.validate()
-        for link in self.registry.set(mode) {
+        for link in self.registry.set(mode, for: scope) {
             link.client.eventLoop.execute { link.adopt() }
         }
     }

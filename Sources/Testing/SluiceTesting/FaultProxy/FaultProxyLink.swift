@@ -75,7 +75,7 @@ final class FaultProxyLink: @unchecked Sendable {
 
     /// Brings the mode up to date; called before anything else is done, so that `set` holds once it has returned.
     func adopt() {
-        let latest = self.registry.current
+        let latest = self.registry.current(of: self.id)
         guard latest.number != self.current.number || latest.mode == .reset else { return }
         self.current = latest
         if latest.mode == .reset { return self.end(.reset) }

@@ -11,6 +11,9 @@ final class FaultProxyRegistry: Sendable {
 
     private struct State {
         var current = Current()
+        /// The modes of connections that have one of their own.
+        var own: [Int: Current] = [:]
+        var lastNumber = 0
         var links: [Int: FaultProxyLink] = [:]
         /// Those of `links` whose client has not ended its side.
         var clients: Set<Int> = []
@@ -21,11 +24,15 @@ final class FaultProxyRegistry: Sendable {
 
     private let state = Mutex(State())
 
+    /// What happens to new connections.
     var current: Current { self.state.withLock { $0.current } }
     var connectionCount: Int { self.state.withLock { $0.links.count } }
     var clientCount: Int { self.state.withLock { $0.clients.count } }
     var acceptedCount: Int { self.state.withLock { $0.acceptedCount } }
     var links: [FaultProxyLink] { self.state.withLock { Array($0.links.values) } }
+
+    /// What happens to one connection.
+    func current(of id: Int) -> Current { self.state.withLock { $0.own[id] ?? $0.current } }
 
     func bytesRead(_ direction: FaultProxy.Direction) -> Int {
         self.state.withLock { $0.bytesRead[direction, default: 0] }
@@ -52,6 +59,7 @@ final class FaultProxyRegistry: Sendable {
     func remove(_ id: Int) {
         self.state.withLock { state in
             state.links[id] = nil
+            state.own[id] = nil
             state.clients.remove(id)
         }
     }
@@ -61,12 +69,17 @@ final class FaultProxyRegistry: Sendable {
         self.state.withLock { $0.bytesRead[direction, default: 0] += bytes }
     }
 
-    /// Changes the mode.
+    /// Changes the mode, of all connections or of those that are open.
     ///
     /// - Returns: The connections that have to adopt it.
-    func set(_ mode: FaultProxy.Mode) -> [FaultProxyLink] {
+    func set(_ mode: FaultProxy.Mode, for scope: FaultProxy.Scope) -> [FaultProxyLink] {
         self.state.withLock { state in
-            state.current = Current(mode: mode, number: state.current.number + 1)
+            state.lastNumber += 1
+            let current = Current(mode: mode, number: state.lastNumber)
+            switch scope {
+            case .allConnections: (state.current, state.own) = (current, [:])
+            case .openConnections: state.own = state.links.mapValues { _ in current }
+            }
             return Array(state.links.values)
         }
     }
