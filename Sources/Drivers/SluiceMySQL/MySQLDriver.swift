@@ -44,17 +44,40 @@ public final class MySQLDriver: DatabaseDriver {
     /// What the pool's connections do at this moment.
     public var poolStatus: PoolStatus { self.pool.status }
 
-    /// Runs one statement on its own; only the statement goes to the connection's thread.
+    /// Runs one statement on its own.
+    ///
+    /// The caller's task is suspended once for all of it: the connection that is lent runs the statement on its thread, goes back
+    /// to the pool there, and with that, as a rule, begins the statement of the next who waits.
     public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {
-        let connection = try await self.borrow()
-        do {
-            let result = try await connection.execute(query)
-            await self.giveBack(connection)
-            return result
-        } catch {
-            await self.giveBack(connection)
-            throw error
+        try Task.checkCancellation()
+        let call = MySQLCall(query)
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let leave = self.pool.acquire(.exclusive) { claim in
+                    switch claim {
+                    case .success(let connection): self.perform(call, on: connection, continuation)
+                    case .failure(let error): continuation.resume(throwing: error)
+                    }
+                }
+                if let leave { call.waits(leave) }
+            }
+        } onCancel: {
+            call.cancel()
         }
+    }
+
+    private func perform(
+        _ call: MySQLCall, on connection: MySQLConnection, _ continuation: CheckedContinuation<SQLResult, any Error>
+    ) {
+        call.runs(connection)
+        let isAccepted = connection.execute(call.query, call.run) { result in
+            if connection.isDirty { connection.resetHere() }
+            self.takeBack(connection)
+            continuation.resume(with: result)
+        }
+        guard !isAccepted else { return }
+        self.pool.release(connection, isReusable: false)
+        continuation.resume(throwing: SQLError(.connection, message: "the connection is closed", hasRun: false))
     }
 
     /// Lends a connection; `body` runs on its thread.
@@ -81,6 +104,10 @@ public final class MySQLDriver: DatabaseDriver {
 
     private func giveBack(_ connection: MySQLConnection) async {
         if connection.isDirty { await connection.reset() }
+        self.takeBack(connection)
+    }
+
+    private func takeBack(_ connection: MySQLConnection) {
         if !connection.isUsable, !connection.wasCutOff { self.pool.invalidate(because: connection) }
         self.pool.release(connection, isReusable: connection.isUsable)
     }

@@ -58,14 +58,26 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
         try await self.run(onlyReads: { query.onlyReads }) { session throws(SQLError) in try session.execute(query) }
     }
 
-    /// Runs a statement and hands its rows over in batches; libmariadb's own memory holds all of them meanwhile.
+    /// Runs a statement and hands its rows over in batches, the next of which stays at the server until `body` has returned.
+    ///
+    /// Other statements may run on the connection between two batches. The whole result of a statement that is no query, a
+    /// procedure call for example, comes at once.
     public func forEachBatch(
         of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void
     ) async throws {
-        let rows = try await self.execute(query).rows
-        for start in stride(from: 0, to: rows.count, by: size) {
-            try await body(rows.part(start..<min(start + size, rows.count)))
+        let cursor = try await self.run { session throws(SQLError) in try session.openCursor(query, batch: size) }
+        let result: Result<Void, any Error>
+        do {
+            while let rows = try await self.run({ session throws(SQLError) in try session.fetch(cursor) }) {
+                try await body(rows)
+            }
+            result = .success(())
+        } catch {
+            result = .failure(error)
         }
+        // Whatever becomes of the task; nothing is waited for.
+        try? await self.thread.run { self.session?.closeCursor(cursor) }
+        try result.get()
     }
 
     /// Begins a transaction; a statement that ends it by itself, as MySQL's `CREATE TABLE` does, begins the next one.
@@ -88,11 +100,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     }
 
     /// Undoes what a borrower has left open; the connection can be used again if it still is usable.
-    func reset() async {
-        try? await self.thread.run {
-            try self.alarmed(MySQLKill.grace) { session throws(SQLError) in try session.rollback() }
-        }
-    }
+    func reset() async { try? await self.thread.run { self.resetHere() } }
 
     /// Whether the server still answers, within a second.
     public func ping() async -> Bool {
@@ -136,7 +144,30 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
         }
     }
 
+    /// Runs one statement of a caller that is no task, and hands the result over on the connection's thread.
+    ///
+    /// - Returns: False if the connection's thread has been stopped, and `body` will never be called.
+    func execute(
+        _ query: SQLQuery, _ run: MySQLWatch.Run, then body: @escaping @Sendable (Result<SQLResult, any Error>) -> Void
+    ) -> Bool {
+        self.thread.call {
+            body(
+                Result {
+                    try self.runHere(run, { query.onlyReads }) { session throws(SQLError) in try session.execute(query)
+                    }
+                })
+        }
+    }
+
+    /// Stops a statement, whether it has begun or not.
+    func cancel(_ run: MySQLWatch.Run) { self.watch.cancel(run) }
+
     // MARK: On the thread
+
+    /// Undoes what a borrower has left open.
+    func resetHere() {
+        try? self.alarmed(MySQLKill.grace) { session throws(SQLError) in try session.rollback() }
+    }
 
     private func runHere<Value>(
         _ run: MySQLWatch.Run, _ onlyReads: () -> Bool, _ work: (MySQLSession) throws(SQLError) -> Value
@@ -188,11 +219,14 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
 
 extension SQLQuery {
     /// Whether the statement begins like one that changes nothing; `WITH` may, on MySQL, begin one that does.
-    var onlyReads: Bool {
+    var onlyReads: Bool { self.begins(with: ["select", "values", "table"]) }
+
+    /// Whether the first word, behind spaces and parentheses, is one of these, which are in lower case.
+    func begins(with words: [String]) -> Bool {
         var text = self.pieces[0].utf8[...]
         while let first = text.first, first <= UInt8(ascii: " ") || first == UInt8(ascii: "(") { text.removeFirst() }
         // Bit 5 makes ASCII letters lower-case ones.
-        return ["select", "values", "table"].contains { word in
+        return words.contains { word in
             text.count >= word.utf8.count && zip(text, word.utf8).allSatisfy { $0 | 0x20 == $1 }
         }
     }

@@ -68,15 +68,7 @@ final class MySQLHandle {
 
     /// Runs one statement with values.
     func execute(_ query: SQLQuery) throws(SQLError) -> SQLResult {
-        if let fault = query.fault { throw fault }
-        let size = query.values.reduce(query.pieces[0].utf8.count) { $0 + MySQLParameters.size(of: $1) }
-        guard size < self.maximumPacketSize else {
-            throw SQLError(
-                .statement,
-                message:
-                    "the statement's values take more than the server's max_allowed_packet, \(self.maximumPacketSize) bytes",
-                hasRun: false)
-        }
+        try self.check(query)
         do throws(SQLError) {
             return try self.executePrepared(query)
         } catch  where [ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE].contains(Int32(error.engineCode ?? 0)) {
@@ -88,8 +80,40 @@ final class MySQLHandle {
         }
     }
 
+    /// Runs one statement with values and leaves its rows at the server.
+    ///
+    /// Prepared for this once, since a cursor is closed with its statement. What is no query, a procedure call for example, has
+    /// no cursor.
+    func openCursor(_ query: SQLQuery, batch: Int) throws(SQLError) -> MySQLCursor {
+        guard query.begins(with: ["select", "values", "table", "with"]) else {
+            return MySQLCursor(try self.execute(query).rows, batch: batch)
+        }
+        try self.check(query)
+        let statement = try MySQLStatement(query.text, on: self.pointer)
+        try self.bind(query, to: statement)
+        return try MySQLCursor(statement, on: self.pointer, batch: batch)
+    }
+
+    private func check(_ query: SQLQuery) throws(SQLError) {
+        if let fault = query.fault { throw fault }
+        let size = query.values.reduce(query.pieces[0].utf8.count) { $0 + MySQLParameters.size(of: $1) }
+        guard size < self.maximumPacketSize else {
+            throw SQLError(
+                .statement,
+                message:
+                    "the statement's values take more than the server's max_allowed_packet, \(self.maximumPacketSize) bytes",
+                hasRun: false)
+        }
+    }
+
     private func executePrepared(_ query: SQLQuery) throws(SQLError) -> SQLResult {
         let statement = try self.statement(query)
+        try self.bind(query, to: statement)
+        defer { if statement.isStale { _ = self.statements.remove(query.pieces) } }
+        return try statement.execute()
+    }
+
+    private func bind(_ query: SQLQuery, to statement: MySQLStatement) throws(SQLError) {
         guard statement.parameterCount == query.values.count else {
             throw SQLError(
                 .statement,
@@ -97,8 +121,6 @@ final class MySQLHandle {
                     + "a question mark in its text counts as one", hasRun: false)
         }
         if !query.values.isEmpty { try self.parameters.bind(query.values, to: statement.pointer) }
-        defer { if statement.isStale { _ = self.statements.remove(query.pieces) } }
-        return try statement.execute()
     }
 
     func statement(_ query: SQLQuery) throws(SQLError) -> MySQLStatement {

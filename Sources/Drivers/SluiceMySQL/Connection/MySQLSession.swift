@@ -10,10 +10,15 @@ final class MySQLSession {
     private var transaction: TransactionOptions?
     /// Whether the server has undone that transaction by itself.
     private var isUndone = false
+    private var cursors: [Int: MySQLCursor] = [:]
+    private var cursorCount = 0
 
     init(_ handle: MySQLHandle) {
         self.handle = handle
     }
+
+    /// Cursors first: they need the connection.
+    deinit { self.cursors = [:] }
 
     /// Whether a transaction was begun and has not ended.
     var hasTransaction: Bool { self.transaction != nil }
@@ -22,6 +27,30 @@ final class MySQLSession {
         try self.checkTransaction()
         do throws(SQLError) { return try self.handle.execute(query) } catch { throw self.noted(error) }
     }
+
+    /// Runs a statement whose rows stay at the server.
+    ///
+    /// - Returns: What the cursor is known by until ``closeCursor(_:)``.
+    func openCursor(_ query: SQLQuery, batch: Int) throws(SQLError) -> Int {
+        try self.checkTransaction()
+        do throws(SQLError) {
+            let cursor = try self.handle.openCursor(query, batch: batch)
+            self.cursorCount += 1
+            self.cursors[self.cursorCount] = cursor
+            return self.cursorCount
+        } catch {
+            throw self.noted(error)
+        }
+    }
+
+    /// The next rows of a cursor; nil after the last.
+    func fetch(_ cursor: Int) throws(SQLError) -> SQLRows? {
+        try self.checkTransaction()
+        do throws(SQLError) { return try self.cursors[cursor]?.next() } catch { throw self.noted(error) }
+    }
+
+    /// Tells the server, which does not answer, that nobody wants the rest.
+    func closeCursor(_ cursor: Int) { self.cursors[cursor] = nil }
 
     func begin(_ options: TransactionOptions) throws(SQLError) {
         // Left open by a borrower whose rollback failed: it must not become part of this one's transaction.

@@ -83,7 +83,7 @@ final class MySQLStatement {
         return columns
     }
 
-    private func error(hasRun: Bool? = nil) -> SQLError {
+    func error(hasRun: Bool? = nil) -> SQLError {
         SQLError(
             mySQL: Int(mysql_stmt_errno(self.pointer)), sqlState: String(cString: mysql_stmt_sqlstate(self.pointer)),
             message: String(cString: mysql_stmt_error(self.pointer)), hasRun: hasRun)

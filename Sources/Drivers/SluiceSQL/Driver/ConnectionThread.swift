@@ -16,6 +16,7 @@ package final class ConnectionThread: TaskExecutor, Sendable {
 
     private struct State {
         var queue = Deque<Work>()
+        var isAsleep = false
         var isStopped = false
     }
 
@@ -68,25 +69,37 @@ package final class ConnectionThread: TaskExecutor, Sendable {
     }
 
     private func add(_ work: Work) -> Bool {
-        let isAdded = self.state.withLock { state in
-            guard !state.isStopped else { return false }
+        let (isAdded, mustWake) = self.state.withLock { state -> (Bool, Bool) in
+            guard !state.isStopped else { return (false, false) }
             state.queue.append(work)
             if case .stop = work { state.isStopped = true }
-            return true
+            defer { state.isAsleep = false }
+            return (true, state.isAsleep)
         }
-        if isAdded { self.available.signal() }
+        // A thread that is awake looks again before it sleeps, and waking one costs more than a short statement.
+        if mustWake { self.available.signal() }
         return isAdded
+    }
+
+    private func next() -> Work {
+        while true {
+            let work = self.state.withLock { state in
+                let work = state.queue.popFirst()
+                if work == nil { state.isAsleep = true }
+                return work
+            }
+            if let work { return work }
+            self.available.wait()
+        }
     }
 
     private func run() {
         self.identity.store(DedicatedThread.currentIdentity, ordering: .relaxed)
         while true {
-            self.available.wait()
-            switch self.state.withLock({ $0.queue.popFirst() }) {
+            switch self.next() {
             case .call(let work): work()
             case .job(let job): job.runSynchronously(on: self.asUnownedTaskExecutor())
             case .stop: return
-            case nil: break
             }
         }
     }

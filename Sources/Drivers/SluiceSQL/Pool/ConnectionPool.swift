@@ -62,6 +62,16 @@ public final class ConnectionPool<Connection: PooledConnection>: Sendable {
         unsafeDowncast(try await self.core.acquire(kind), to: Connection.self)
     }
 
+    /// Borrows a connection for what is no task, a thread's work for example; otherwise as ``acquire(_:)``.
+    ///
+    /// - Parameter body: Called once: at once if that does, else from whoever gives a connection back, and so it must not block.
+    /// - Returns: What takes the caller out of the queue, if it waits; `body` is then called with a `CancellationError`.
+    package func acquire(
+        _ kind: LeaseKind = .exclusive, then body: @escaping @Sendable (Result<Connection, any Error>) -> Void
+    ) -> (@Sendable () -> Void)? {
+        self.core.acquire(kind) { result in body(result.map { unsafeDowncast($0, to: Connection.self) }) }
+    }
+
     /// Borrows a connection if one is at hand that needs no ping.
     public func tryAcquire(_ kind: LeaseKind = .exclusive) -> Connection? {
         self.core.tryAcquire(kind).map { unsafeDowncast($0, to: Connection.self) }

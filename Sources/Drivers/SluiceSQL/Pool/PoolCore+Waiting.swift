@@ -12,19 +12,48 @@ extension PoolCore {
 
     /// Waits for a turn.
     func wait(_ waiter: Waiter) async throws -> any PooledConnection {
-        let context = waiter.context ?? self.context
-        context.record(PolicyEvent(.poolWaiting, policy: self.name))
-        switch await waiter.wait(on: self.time, leave: { self.leave(waiter) }) {
-        case .lent(let connection):
-            guard !Task.isCancelled else {
-                self.release(connection.poolID, true)
-                throw CancellationError()
+        (waiter.context ?? self.context).record(PolicyEvent(.poolWaiting, policy: self.name))
+        let end = await waiter.wait(on: self.time) { self.leave(waiter) }
+        if case .lent(let connection) = end, Task.isCancelled {
+            self.release(connection.poolID, true)
+            throw CancellationError()
+        }
+        return try self.connection(waiter, end)
+    }
+
+    /// Borrows a connection for a caller that is no task: `body` is called with it, at once or from whoever gives one back.
+    ///
+    /// - Returns: What takes the caller out of the queue, if it waits: then `body` is called with a `CancellationError`.
+    func acquire(
+        _ kind: LeaseKind, then body: @escaping @Sendable (Result<any PooledConnection, any Error>) -> Void
+    ) -> (@Sendable () -> Void)? {
+        let now = self.time.now
+        let context = OperationContext.current
+        let (claim, work) = self.state.withLock { $0.ask(kind, at: now, self.limit(from: now, context), context) }
+        if let work { self.perform(work) }
+        switch claim {
+        case .lent(let connection): body(.success(connection))
+        case .refused(let error): body(.failure(error ?? self.refusal))
+        case .full: body(.failure(self.fullQueue))
+        case .waiting(let waiter):
+            (context ?? self.context).record(PolicyEvent(.poolWaiting, policy: self.name))
+            let leave: @Sendable () -> Void = { self.leave(waiter) }
+            waiter.receive(on: self.time, leave: leave) { end in
+                body(Result { try self.connection(waiter, end) })
             }
-            return connection
+            return leave
+        }
+        return nil
+    }
+
+    private func connection(_ waiter: Waiter, _ end: Waiter.End) throws -> any PooledConnection {
+        switch end {
+        case .lent(let connection): return connection
         case .refused(let error): throw error
         case .cancelled: throw CancellationError()
         case .late(let shortage):
-            context.record(PolicyEvent(.poolTimedOut, policy: self.name, duration: shortage.waited))
+            (waiter.context ?? self.context)
+                .record(PolicyEvent(.poolTimedOut, policy: self.name, duration: shortage.waited))
             throw shortage.error
         }
     }

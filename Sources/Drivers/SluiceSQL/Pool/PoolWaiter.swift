@@ -42,4 +42,15 @@ final class PoolWaiter: Sendable {
         time.cancel(alarm)
         return end
     }
+
+    /// Calls `body` with the end, at once or from whoever brings it about; otherwise as ``wait(on:leave:)``.
+    func receive(
+        on time: any TimeSource, leave: @escaping @Sendable () -> Void, _ body: @escaping @Sendable (End) -> Void
+    ) {
+        let alarm = time.schedule(at: self.limit, leave)
+        self.suspension.receive { end in
+            time.cancel(alarm)
+            body(end)
+        }
+    }
 }
