@@ -7,41 +7,36 @@ import Sluice
 ///
 /// A class without lock, because it is touched by the call's one task alone.
 final class APICall {
-    /// How much of an answer nobody asked for is read, so that its connection can be used again: an error's, or a redirect's.
-    private static let spareBytes = 65_536
-
     let request: APIRequest
     private let client: APIClient
     private let isStreamed: Bool
-    private let startOrigin: String?
     /// Where the hop under way goes.
     private(set) var target = HTTPTarget.none
-    /// How often the hop under way was tried; 0 if the cache has answered it.
-    private(set) var attempts = 0
-    /// Why the last answer is an error, with its reply.
-    private var failure: APIClientError?
+    private var hop: APIHop?
 
     init(_ client: APIClient, _ request: APIRequest, isStreamed: Bool) {
         self.client = client
         self.request = request
         self.isStreamed = isStreamed
-        self.startOrigin = (try? client.base?.get())?.origin
     }
 
     private var configuration: APIClientConfiguration { self.client.configuration }
     var maximumBodyBytes: Int { self.request.maximumBodyBytes ?? self.configuration.maximumBodyBytes }
+    /// How often the hop under way was tried; 0 if the cache has answered it.
+    var attempts: Int { self.hop?.attempts ?? 0 }
 
     /// Brings the answer: of a request that is not streamed with its body complete.
     func run() async throws -> HTTPTransportResponse {
-        self.target = try HTTPTarget(try self.request.expandedPath(), below: try self.client.base?.get())
-        let credentialOrigin = self.startOrigin ?? self.target.origin
+        let base = try self.client.base?.get()
+        self.target = try HTTPTarget(try self.request.expandedPath(), below: base)
+        let credentialOrigin = base?.origin ?? self.target.origin
         var outgoing = self.firstRequest()
         var body = self.request.content?.body
         if self.target.origin != credentialOrigin { self.removeCredentials(from: &outgoing.headerFields) }
         for _ in 0...self.configuration.maximumRedirects {
-            let response = try await self.hop(&outgoing, body, isTrusted: self.target.origin == credentialOrigin)
+            let response = try await self.answer(&outgoing, body, isTrusted: self.target.origin == credentialOrigin)
             guard let next = try self.redirect(response.head) else { return try await self.accepted(response) }
-            if self.isStreamed { _ = try? await response.collect(upTo: Self.spareBytes) }
+            if self.isStreamed { _ = try? await response.collect(upTo: APIHop.spareBytes) }
             try Task.checkCancellation()
             try self.prepare(&outgoing, &body, for: next, after: response.head.status)
         }
@@ -121,139 +116,36 @@ final class APICall {
 
     // MARK: One hop
 
-    private func hop(
+    private func answer(
         _ outgoing: inout HTTPRequest, _ body: HTTPBody?, isTrusted: Bool
     ) async throws -> HTTPTransportResponse {
-        self.attempts = 0
-        self.failure = nil
         try await self.client.hooks.beforeRequest?(&outgoing)
-        var hop = outgoing
+        var request = outgoing
         if let jar = self.client.cookies, let cookies = jar.header(for: self.target) {
-            hop.headerFields[.cookie] = hop.headerFields[.cookie].map { "\($0); \(cookies)" } ?? cookies
+            request.headerFields[.cookie] = request.headerFields[.cookie].map { "\($0); \(cookies)" } ?? cookies
         }
+        let hop = APIHop(
+            self.client, self.request, self.target, isStreamed: self.isStreamed, isTrusted: isTrusted,
+            maximumBodyBytes: self.maximumBodyBytes)
+        self.hop = hop
         let start = self.client.time.now
-        let response: HTTPTransportResponse
-        if let cache = self.client.cache {
-            response = try await cache.intercept(hop, body: body) { request, body in
-                try await self.policed(request, body, isTrusted)
-            }
-        } else {
-            response = try await self.policed(hop, body, isTrusted)
-        }
+        let response =
+            self.client.cache == nil
+            ? try await hop.policed(request, body) : try await hop.cached(request, body)
         self.client.cookies?.take(response.head, from: self.target)
         if let hook = self.client.hooks.afterReply {
-            await hook(hop, response.head, start.duration(to: self.client.time.now))
+            await hook(request, response.head, start.duration(to: self.client.time.now))
         }
         return response
     }
-
-    /// Sends a request under the host's policies. An error status is an answer here, though within the policies it is a failure.
-    private func policed(
-        _ request: HTTPRequest, _ body: HTTPBody?, _ isTrusted: Bool
-    ) async throws -> HTTPTransportResponse {
-        let pipeline = self.client.hosts[self.target.origin]
-        let isIdempotent = self.isIdempotent(request, body)
-        let outcome = await pipeline.outcome(isIdempotent: isIdempotent) { context in
-            self.attempts = context.attempt
-            do {
-                return try await self.attempt(request, body, isTrusted, isIdempotent, pipeline, context)
-            } catch var error as APIClientError {
-                error.isFinal = error.isFinal || body?.isReplayable == false || self.isLast(context.attempt)
-                throw error
-            }
-        }
-        if case .failure(let error) = outcome, let error = error as? APIClientError, let reply = error.reply {
-            self.failure = error
-            let head = HTTPResponse(status: reply.status, headerFields: reply.fields)
-            return HTTPTransportResponse(head: head, bytes: reply.body)
-        }
-        return try outcome.get()
-    }
-
-    private func isLast(_ attempt: Int) -> Bool { self.request.maximumAttempts.map { attempt >= $0 } ?? false }
-
-    private func isIdempotent(_ request: HTTPRequest, _ body: HTTPBody?) -> Bool {
-        // What may end at a time limit with its stream half read cannot be done again.
-        if body?.canBeMadeAgain == false { return false }
-        return self.request.isIdempotent
-            ?? (APIRequest.isIdempotent(request.method) || request.headerFields[.idempotencyKey] != nil)
-    }
-
-    private func attempt(
-        _ request: HTTPRequest, _ body: HTTPBody?, _ isTrusted: Bool, _ isIdempotent: Bool,
-        _ pipeline: Pipeline<HostLayers>, _ context: OperationContext
-    ) async throws -> HTTPTransportResponse {
-        var response: HTTPTransportResponse
-        if isTrusted, let auth = self.client.auth {
-            response = try await auth.intercept(request, body: body) { request, body in
-                try await self.transmit(request, body, isIdempotent)
-            }
-        } else {
-            response = try await self.transmit(request, body, isIdempotent)
-        }
-        if self.configuration.acceptsCompression {
-            response = response.inflated(maximumRatio: self.configuration.maximumInflation)
-        }
-        let status = response.head.status
-        if APIClientError.retriedStatuses.contains(status.code) { throw try await self.error(response) }
-        if let pause = ServerHints.exhausted(response.head.headerFields, now: CalendarClock.secondsSince1970()) {
-            // The answer is good, and the server says that the next one would not be.
-            let limit = min(pause, RateLimit.maximumPause)
-            pipeline.layer(RateLimit.self)?.pause(until: context.time.now.advanced(by: limit))
-        }
-        guard !self.isStreamed else { return response }
-        if let length = response.head.headerFields[.contentLength].flatMap(Int.init), length > self.maximumBodyBytes,
-            request.method != .head
-        {
-            throw HTTPTransportResponse.tooLarge(self.maximumBodyBytes)
-        }
-        return HTTPTransportResponse(
-            head: response.head, bytes: try await response.collect(upTo: self.maximumBodyBytes))
-    }
-
-    /// Sends a request, and once more if it is certain that the server saw nothing of it, or, for what may be done twice, most
-    /// probable: the server closed a connection that was kept for the next request.
-    private func transmit(
-        _ request: HTTPRequest, _ body: HTTPBody?, _ isIdempotent: Bool
-    ) async throws -> HTTPTransportResponse {
-        do {
-            return try await self.client.transport.send(request, body: body)
-        } catch let error as APIClientError where error.kind == .connectionLost {
-            guard error.wasNeverSent || (error.isStaleConnection && isIdempotent), body?.isReplayable ?? true else {
-                throw error
-            }
-            return try await self.client.transport.send(request, body: body)
-        }
-    }
-
-    // MARK: The answer
 
     /// The answer, or the error that it is.
     private func accepted(_ response: HTTPTransportResponse) async throws -> HTTPTransportResponse {
         let status = response.head.status
         if status.kind == .successful || status == .notModified || self.request.acceptance == .any { return response }
-        if let failure = self.failure, failure.status == status.code { throw failure }
-        throw try await self.error(response)
-    }
-
-    private func error(_ response: HTTPTransportResponse) async throws -> APIClientError {
-        let (status, fields) = (response.head.status, response.head.headerFields)
-        // Who takes every status wants the body whole.
-        let isAnswer = self.request.acceptance == .any
-        let limit = isAnswer ? self.maximumBodyBytes : Self.spareBytes
-        let body: ByteBuffer
-        do {
-            body = try await response.collect(upTo: limit)
-        } catch let error as APIClientError where !isAnswer || error.kind != .bodyTooLarge {
-            // The status says more than a body that cannot be read.
-            body = ByteBuffer()
-        }
-        var error = APIClientError(
-            .status, message: "\(self.target.authority) answered \(status.code)", status: status.code,
-            retryAfter: ServerHints.retryAfter(fields, now: CalendarClock.secondsSince1970()))
-        error.reply = HTTPReply(
-            status: status, fields: fields, body: body, url: self.target.text, attempts: self.attempts, duration: .zero)
-        return error
+        if let failure = self.hop?.failure, failure.status == status.code { throw failure }
+        guard let error = try await self.hop?.error(response) else { return response }
+        throw error
     }
 }
 
@@ -264,5 +156,7 @@ extension HTTPTarget {
 
 extension HTTPField.Name {
     static let idempotencyKey = Self("Idempotency-Key")!
+    static let link = Self("Link")!
+    static let lastEventID = Self("Last-Event-ID")!
     static let apiKey = Self("X-API-Key")!
 }

@@ -129,17 +129,23 @@ struct HTTPTarget: Hashable {
 
     func hasSameOrigin(as other: HTTPTarget) -> Bool { self.origin == other.origin }
 
+    /// A reference as a link or a redirect has it, seen from here.
+    func resolving(_ reference: String) throws(APIClientError) -> HTTPTarget {
+        guard let base = URL(string: self.text), let url = URL(string: reference, relativeTo: base)?.absoluteURL else {
+            throw APIClientError(.invalidResponse, message: "a link or a redirect without a target")
+        }
+        return try HTTPTarget(url)
+    }
+
     /// Where `response` sends us on to, or nil if it does not.
     ///
     /// - Throws: ``APIClientError`` if that is not http or https, or leads from https to http.
     func redirect(_ response: HTTPResponse) throws(APIClientError) -> HTTPTarget? {
         guard [301, 302, 303, 307, 308].contains(response.status.code) else { return nil }
-        guard let location = response.headerFields[.location], let base = URL(string: self.text),
-            let url = URL(string: location, relativeTo: base)?.absoluteURL
-        else {
+        guard let location = response.headerFields[.location] else {
             throw APIClientError(.invalidResponse, message: "a redirect without a target")
         }
-        let next = try HTTPTarget(url)
+        let next = try self.resolving(location)
         guard !(self.scheme == "https" && next.scheme == "http") else {
             throw APIClientError(.tooManyRedirects, message: "a redirect from https to http is not followed")
         }
