@@ -146,7 +146,7 @@ struct TransportTests {
     private struct Rebinding: HTTPTransport {
         let base: AsyncHTTPClientTransport
 
-        func send(_ request: HTTPRequest, body: ByteBuffer?) async throws -> HTTPTransportResponse {
+        func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
             var request = request
             request.authority = request.authority?.replacing("name-that-lies.example.org", with: "127.0.0.1")
             return try await self.base.send(request, body: body)
@@ -160,7 +160,7 @@ struct TransportTests {
         let base: AsyncHTTPClientTransport
         let port: Int
 
-        func send(_ request: HTTPRequest, body: ByteBuffer?) async throws -> HTTPTransportResponse {
+        func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
             guard request.authority?.hasPrefix("name-that-lies") == true else {
                 return try await self.base.send(request, body: body)
             }

@@ -12,6 +12,8 @@ public import Sluice
 /// tooManyRedirects   the redirects did not end, or led from https to http     answered
 /// bodyTooLarge       the body is larger than the caller allows                answered
 /// invalidResponse    what came is not an HTTP answer                          may have had an effect
+/// bodyNotReplayable  the request would have to be sent again, and its body    see the error before it
+///                    exists once
 /// ```
 ///
 /// A call that a policy ended throws that policy's error instead: `RejectionError` or `TimeoutError`.
@@ -20,7 +22,7 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
     public struct Kind: Sendable, Hashable, CustomStringConvertible {
         private enum Value: String {
             case urlNotAllowed, addressNotAllowed, unreachable, connectionLost, status, tooManyRedirects, bodyTooLarge
-            case invalidResponse
+            case invalidResponse, bodyNotReplayable
         }
         private let value: Value
 
@@ -40,6 +42,8 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
         public static let bodyTooLarge = Self(value: .bodyTooLarge)
         /// What came is not an HTTP answer.
         public static let invalidResponse = Self(value: .invalidResponse)
+        /// The request would have to be sent again, and its body is a stream that exists once.
+        public static let bodyNotReplayable = Self(value: .bodyNotReplayable)
 
         /// The kind's name.
         public var description: String { self.value.rawValue }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import HTTPTypes
-public import NIOCore
+import NIOCore
 public import SluiceHTTP
 import Synchronization
 
@@ -30,7 +30,7 @@ public final class ScriptedTransport: HTTPTransport {
     public var requests: [HTTPRequest] { self.sent.withLock { $0 } }
 
     /// Answers a request.
-    public func send(_ request: HTTPRequest, body: ByteBuffer?) async throws -> HTTPTransportResponse {
+    public func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
         let number = self.sent.withLock { sent in
             sent.append(request)
             return sent.count

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import AsyncHTTPClient
 public import HTTPTypes
-public import NIOCore
+import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Sluice
@@ -47,7 +47,7 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
     }
 
     /// Sends a request.
-    public func send(_ request: HTTPRequest, body: ByteBuffer?) async throws -> HTTPTransportResponse {
+    public func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
         guard let scheme = request.scheme, let authority = request.authority else {
             throw APIClientError(.urlNotAllowed, message: "the URL has no host")
         }
@@ -55,7 +55,7 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         var outgoing = HTTPClientRequest(url: "\(scheme)://\(authority)\(request.path ?? "/")")
         outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
         for field in request.headerFields { outgoing.headers.add(name: field.name.rawName, value: field.value) }
-        outgoing.body = body.map { .bytes($0) }
+        outgoing.body = try body.map(Self.outgoing)
         do {
             let response = try await self.client.execute(outgoing, deadline: .distantFuture)
             var head = HTTPResponse(status: .init(code: Int(response.status.code)))
@@ -66,6 +66,14 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         } catch {
             throw Self.translated(error)
         }
+    }
+
+    private static func outgoing(_ body: HTTPBody) throws -> HTTPClientRequest.Body {
+        if let bytes = body.bytes { return .bytes(bytes) }
+        func stream(_ parts: some AsyncSequence<ByteBuffer, any Error> & Sendable) -> HTTPClientRequest.Body {
+            .stream(parts, length: body.length.map { .known($0) } ?? .unknown)
+        }
+        return stream(try body.parts())
     }
 
     /// Closes every connection.

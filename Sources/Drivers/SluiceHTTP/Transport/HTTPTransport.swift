@@ -8,8 +8,10 @@ public import NIOCore
 public protocol HTTPTransport: Sendable {
     /// Sends `request` with `body` and returns as soon as the answer's head is there.
     ///
+    /// Gives up an answer's connection when its body is read to the end, or not read any more.
+    ///
     /// - Throws: ``APIClientError``; `CancellationError` if the task is cancelled.
-    func send(_ request: HTTPRequest, body: ByteBuffer?) async throws -> HTTPTransportResponse
+    func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse
 
     /// Closes every connection.
     func close() async
