@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import HTTPTypes
+import NIOCore
 
 /// Validators, and the conditions that are made of them.
 enum CacheConditions {
