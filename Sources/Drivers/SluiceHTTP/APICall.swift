@@ -158,5 +158,4 @@ extension HTTPField.Name {
     static let idempotencyKey = Self("Idempotency-Key")!
     static let link = Self("Link")!
     static let lastEventID = Self("Last-Event-ID")!
-    static let apiKey = Self("X-API-Key")!
 }

@@ -116,7 +116,7 @@ final class APIHop: Sendable {
         }
         let status = response.head.status
         if APIClientError.retriedStatuses.contains(status.code) { throw try await self.error(response) }
-        if let pause = ServerHints.exhausted(response.head.headerFields, now: CalendarClock.secondsSince1970()) {
+        if let pause = ServerHints.exhausted(response.head.headerFields, now: WallTime.now().seconds) {
             // The answer is good, and the server says that the next one would not be.
             let limit = min(pause, RateLimit.maximumPause)
             pipeline.layer(RateLimit.self)?.pause(until: context.time.now.advanced(by: limit))
@@ -162,7 +162,7 @@ final class APIHop: Sendable {
         }
         var error = APIClientError(
             .status, message: "\(self.target.authority) answered \(status.code)", status: status.code,
-            retryAfter: ServerHints.retryAfter(fields, now: CalendarClock.secondsSince1970()))
+            retryAfter: ServerHints.retryAfter(fields, now: WallTime.now().seconds))
         error.reply = HTTPReply(
             status: status, fields: fields, body: body, url: self.target.text, attempts: self.attempts, duration: .zero)
         return error

@@ -74,7 +74,7 @@ public struct HTTPCookie: Sendable, Hashable {
             let name = text[..<(equals ?? text.endIndex)].trimmingSpaces.lowercased()
             let value = equals.map { text[text.index(after: $0)...].trimmingSpaces } ?? ""
             switch name {
-            case "expires": if let date = HTTPDate.seconds(value) { self.expires = date }
+            case "expires": if let date = CookieDate.seconds(value) { self.expires = date }
             case "max-age": if let age = Int64(value) { self.maximumAge = age }
             case "domain":
                 let domain = (value.hasPrefix(".") ? value.dropFirst() : value).lowercased()
@@ -117,13 +117,5 @@ public struct HTTPCookie: Sendable, Hashable {
         guard path.hasPrefix(self.path) else { return false }
         return path.utf8.count == self.path.utf8.count || self.path.hasSuffix("/")
             || path.utf8[path.utf8.index(path.startIndex, offsetBy: self.path.utf8.count)] == UInt8(ascii: "/")
-    }
-}
-
-extension Int64 {
-    /// The sum, or the greatest number if it is too large.
-    fileprivate func addingSaturated(_ other: Int64) -> Int64 {
-        let (sum, overflow) = self.addingReportingOverflow(other)
-        return overflow ? Int64.max : sum
     }
 }

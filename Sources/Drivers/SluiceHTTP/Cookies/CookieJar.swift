@@ -29,18 +29,18 @@ public final class CookieJar: Sendable {
     }
 
     private let state = Mutex(State())
-    private let now: @Sendable () -> Int64
+    private let now: @Sendable () -> WallTime
 
     /// Creates an empty jar.
     ///
-    /// - Parameter now: Seconds since 1970, for the ends of cookies.
-    public init(now: @escaping @Sendable () -> Int64 = CalendarClock.secondsSince1970) {
+    /// - Parameter now: The calendar that the ends of cookies are measured by.
+    public init(now: @escaping @Sendable () -> WallTime = WallTime.now) {
         self.now = now
     }
 
     /// The cookies that have not ended, in the order they were set.
     public var all: [HTTPCookie] {
-        let now = self.now()
+        let now = self.now().seconds
         return self.state.withLock { state in
             state.entries.values.filter { Self.isAlive($0.cookie, now) }.sorted { $0.number < $1.number }.map(\.cookie)
         }
@@ -53,7 +53,7 @@ public final class CookieJar: Sendable {
     func take(_ response: HTTPResponse, from target: HTTPTarget) {
         let fields = response.headerFields[values: .setCookie]
         guard !fields.isEmpty else { return }
-        let now = self.now()
+        let now = self.now().seconds
         let (host, path) = Self.place(target)
         for field in fields {
             guard let cookie = HTTPCookie(field, host: host, path: path, isSecure: target.scheme == "https", now: now)
@@ -64,7 +64,7 @@ public final class CookieJar: Sendable {
 
     /// The value of `Cookie` for a request; nil if there are none.
     func header(for target: HTTPTarget) -> String? {
-        let now = self.now()
+        let now = self.now().seconds
         let (host, path) = Self.place(target)
         let isSecure = target.scheme == "https"
         let entries = self.state.withLock { state in

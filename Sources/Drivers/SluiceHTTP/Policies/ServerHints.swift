@@ -53,7 +53,7 @@ enum ServerHints {
     static func retryAfter(_ value: String?, now: Int64) -> Duration? {
         guard let value else { return nil }
         if let seconds = Self.number(value) { return Self.duration(seconds) }
-        return HTTPDate.seconds(value).map { Self.duration($0 - now) }
+        return HTTPDate(value, now: HTTPDate(seconds: now)).map { Self.duration($0.seconds - now) }
     }
 
     /// The longest wait of the limits that have nothing left.

@@ -55,8 +55,8 @@ struct LineSplitter {
         switch self.ends {
         case .any: self.skipsLineFeed = end == UInt8(ascii: "\r")
         case .lineFeed:
-            if let last = line?.readableBytesView.last, last == UInt8(ascii: "\r") {
-                line?.moveWriterIndex(to: (line?.writerIndex ?? 1) - 1)
+            if let end = line?.writerIndex, line?.readableBytesView.last == UInt8(ascii: "\r") {
+                line?.moveWriterIndex(to: end - 1)
             }
         }
         return line

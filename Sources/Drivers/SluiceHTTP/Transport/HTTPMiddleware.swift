@@ -11,10 +11,11 @@ public protocol HTTPMiddleware: Sendable {
     ///   - request: What is to be sent: scheme, authority and path are set.
     ///   - body: What it carries; only one that ``HTTPBody/isReplayable`` can be handed to `next` again.
     ///   - next: Sends a request on and returns with the head of its answer. It may be called never, or again after an answer
-    ///     whose body is not read any more.
+    ///     whose body is not read any more; also by another task, and later than this call, since a cache asks anew for what it
+    ///     has answered with already.
     /// - Throws: What `next` throws, unchanged, or an error of its own; never another error for a cancelled task.
     func intercept(
         _ request: HTTPRequest, body: HTTPBody?,
-        next: (HTTPRequest, HTTPBody?) async throws -> HTTPTransportResponse
+        next: @escaping @Sendable (HTTPRequest, HTTPBody?) async throws -> HTTPTransportResponse
     ) async throws -> HTTPTransportResponse
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Dates as HTTP writes them, in seconds since 1970.
+/// When a cookie ends, as servers write it: in more forms than HTTP has.
 ///
-/// - Source: RFC 9110 §5.6.7, and for cookies the more forgiving RFC 6265 §5.1.1, whose algorithm reads all forms.
-enum HTTPDate {
+/// - Source: RFC 6265 §5.1.1.
+enum CookieDate {
     private static let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
     /// The seconds since 1970 of a date in any of the forms; nil if it is none, or no day of the calendar.
@@ -24,10 +24,10 @@ enum HTTPDate {
             }
         }
         guard let (hour, minute, second) = time, let day, let month, let year, year >= 1_601 else { return nil }
-        guard hour <= 23, minute <= 59, second <= 60, (1...Self.days(of: month, in: year)).contains(day) else {
-            return nil
-        }
-        let days = Self.daysSince1970(year: year, month: month, day: day)
+        guard hour <= 23, minute <= 59, second <= 59,
+            (1...HTTPDate.days(in: month - 1, of: Int64(year))).contains(Int64(day))
+        else { return nil }
+        let days = HTTPDate.daysSince1970(year: Int64(year), month: Int64(month), day: Int64(day))
         return days * 86_400 + Int64(hour * 3_600 + minute * 60 + second)
     }
 
@@ -54,23 +54,5 @@ enum HTTPDate {
     private static func month(_ token: some Collection<UInt8>) -> Int? {
         let name = String(decoding: token.prefix(3), as: UTF8.self).lowercased()
         return Self.months.firstIndex(of: name).map { $0 + 1 }
-    }
-
-    private static func days(of month: Int, in year: Int) -> Int {
-        switch month {
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
-
-    /// - Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
-    private static func daysSince1970(year: Int, month: Int, day: Int) -> Int64 {
-        let year = month <= 2 ? year - 1 : year
-        let era = year / 400
-        let yearOfEra = year - era * 400
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        return Int64(era * 146_097 + dayOfEra - 719_468)
     }
 }
