@@ -128,12 +128,11 @@ struct TransportTests {
     }
 
     /// Fetches through a transport whose look-up lets everything pass, so that only the check on the connection is left.
-    private func getPastLookUp(_ port: Int, _ transport: (AsyncHTTPClientTransport) -> any HTTPTransport) async
+    private func getPastLookUp(_ port: Int, _ transport: (AsyncHTTPClientTransport) -> any HTTPTransport) async throws
         -> APIClientError?
     {
-        let real = AsyncHTTPClientTransport(
-            rules: AddressRules(), check: AddressCheck(rules: AddressRules(allowsPrivateAddresses: true)),
-            connectTimeout: .seconds(3))
+        let real = try AsyncHTTPClientTransport(
+            settings: HTTPTransportSettings(), check: AddressCheck(rules: AddressRules(allowsPrivateAddresses: true)))
         let client = APIClient("test", transport: transport(real))
         let error = await #expect(throws: APIClientError.self) {
             try await client.get("http://name-that-lies.example.org:\(port)/")
@@ -146,7 +145,7 @@ struct TransportTests {
     private struct Rebinding: HTTPTransport {
         let base: AsyncHTTPClientTransport
 
-        func send(_ request: HTTPRequest, body: ByteBuffer?) async throws -> HTTPTransportResponse {
+        func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
             var request = request
             request.authority = request.authority?.replacing("name-that-lies.example.org", with: "127.0.0.1")
             return try await self.base.send(request, body: body)
@@ -160,7 +159,7 @@ struct TransportTests {
         let base: AsyncHTTPClientTransport
         let port: Int
 
-        func send(_ request: HTTPRequest, body: ByteBuffer?) async throws -> HTTPTransportResponse {
+        func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
             guard request.authority?.hasPrefix("name-that-lies") == true else {
                 return try await self.base.send(request, body: body)
             }
@@ -179,9 +178,9 @@ struct TransportTests {
         try await ScriptedServer.run { connection in
             if try await connection.requestHead() != nil { wasAsked.withLock { $0 = true } }
         } _: { server in
-            let rebound = await self.getPastLookUp(server.port) { Rebinding(base: $0) }
+            let rebound = try await self.getPastLookUp(server.port) { Rebinding(base: $0) }
             #expect(rebound?.kind == .addressNotAllowed)
-            let redirected = await self.getPastLookUp(server.port) { Redirecting(base: $0, port: server.port) }
+            let redirected = try await self.getPastLookUp(server.port) { Redirecting(base: $0, port: server.port) }
             #expect(redirected?.kind == .addressNotAllowed)
         }
         #expect(!wasAsked.withLock { $0 })

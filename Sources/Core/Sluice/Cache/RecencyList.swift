@@ -17,7 +17,7 @@ package struct RecencyList<Key: Hashable, Value> {
     private var newest = -1
     private var oldest = -1
     /// The sum of the costs held.
-    private(set) var totalCost = 0
+    package private(set) var totalCost = 0
 
     /// Creates an empty list.
     package init() {}
