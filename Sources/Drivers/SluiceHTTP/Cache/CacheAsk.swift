@@ -58,7 +58,8 @@ struct CacheAsk: Sendable {
     /// The URI that a `Location` or `Content-Location` means, if it is on the same origin: others are none of ours.
     static func related(_ reference: String, to uri: String) -> String? {
         guard let base = URL(string: uri), let url = URL(string: reference, relativeTo: base)?.absoluteURL,
-            let own = try? HTTPTarget(uri), let target = try? HTTPTarget(url.absoluteString), target.hasSameOrigin(as: own)
+            let own = try? HTTPTarget(uri), let target = try? HTTPTarget(url.absoluteString),
+            target.hasSameOrigin(as: own)
         else { return nil }
         return self.uri(
             of: HTTPRequest(method: .get, scheme: target.scheme, authority: target.authority, path: target.path))

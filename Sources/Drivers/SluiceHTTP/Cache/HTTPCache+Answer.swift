@@ -51,7 +51,9 @@ extension HTTPCache {
                 names = entry.varyingFields
                 variant = CacheVariant.id(scope: ask.scope, names, of: ask.request)
             }
-            if entry.variant == variant, newest.map({ $0.responseTime <= entry.responseTime }) ?? true { newest = entry }
+            if entry.variant == variant, newest.map({ $0.responseTime <= entry.responseTime }) ?? true {
+                newest = entry
+            }
         }
         return newest
     }
@@ -102,7 +104,8 @@ extension HTTPCache {
             self.report(.cacheStale)
         }
         let fields = ask.request.headerFields
-        let isKnown = CacheConditions.isConditional(fields) && CacheConditions.isNotModified(entry, for: fields, now: now)
+        let isKnown =
+            CacheConditions.isConditional(fields) && CacheConditions.isNotModified(entry, for: fields, now: now)
         var head = isKnown ? Self.notModified(entry.head) : entry.head
         head.headerFields[.age] = "\(entry.age(at: now))"
         head.headerFields.append(HTTPField(name: .cacheStatus, value: status.rawValue))

@@ -46,7 +46,9 @@ extension HTTPCache {
         let (exchange, response) = try await self.send(question ?? ask.request, ask, stored, ticket, next)
         if let stored, question != nil, response.head.status == .notModified {
             try await BoundedBody.discard(response)
-            if CacheConditions.confirms(response.head, stored) { return try await self.confirm(stored, response.head, exchange) }
+            if CacheConditions.confirms(response.head, stored) {
+                return try await self.confirm(stored, response.head, exchange)
+            }
             // It speaks of an answer that we do not have, so we ask for that one, and whole.
             let (again, whole) = try await self.send(ask.request, ask, stored, ticket, next)
             return try await self.take(whole, again)
@@ -98,7 +100,8 @@ extension HTTPCache {
         guard
             self.rules.mayStore(
                 head, control, to: exchange.ask.request, exchange.ask.asked,
-                isOverridden: exchange.ask.timeToLive != nil && CacheRules.heuristicallyCacheable.contains(head.status.code)),
+                isOverridden: exchange.ask.timeToLive != nil
+                    && CacheRules.heuristicallyCacheable.contains(head.status.code)),
             Self.isFinite(head), Self.announced(head) ?? 0 <= self.settings.maximumBodyBytes
         else {
             try await self.dropReplaced(by: head, exchange)
@@ -153,7 +156,8 @@ extension HTTPCache {
     private func update(_ head: HTTPResponse, _ exchange: Exchange) async throws {
         guard head.status == .ok, let stored = exchange.stored, stored.head.status == .ok else { return }
         let isRight = CacheConditions.agrees(head, with: stored)
-        let merged = isRight ? self.rules.merged(stored.head, with: head, responseTime: exchange.responseTime) : stored.head
+        let merged =
+            isRight ? self.rules.merged(stored.head, with: head, responseTime: exchange.responseTime) : stored.head
         var entry = self.updated(stored, merged, exchange)
         if !isRight {
             entry = HTTPCacheEntry(

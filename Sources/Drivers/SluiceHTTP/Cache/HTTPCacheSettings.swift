@@ -54,7 +54,8 @@ public struct HTTPCacheSettings: Sendable, Hashable {
     func checked() -> HTTPCacheSettings {
         precondition(self.maximumBodyBytes >= 0, "maximumBodyBytes must not be negative (is \(self.maximumBodyBytes))")
         precondition(
-            (0...1).contains(self.heuristicFraction), "heuristicFraction must be in 0...1 (is \(self.heuristicFraction))")
+            (0...1).contains(self.heuristicFraction),
+            "heuristicFraction must be in 0...1 (is \(self.heuristicFraction))")
         precondition(self.heuristicLimit >= .zero, "heuristicLimit must not be negative")
         precondition(self.staleIfError >= .zero, "staleIfError must not be negative")
         precondition(self.maximumRefreshes >= 0, "maximumRefreshes must not be negative (is \(self.maximumRefreshes))")

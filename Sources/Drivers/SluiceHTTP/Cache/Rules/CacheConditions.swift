@@ -24,7 +24,9 @@ enum CacheConditions {
             guard let tag = entry.head.headerFields[values: .eTag].first.map({ self.opaque($0) }) else {
                 return FieldList.members(fields[values: .ifNoneMatch]) == ["*"]
             }
-            return FieldList.members(fields[values: .ifNoneMatch]).contains { $0 == "*" || self.opaque(String($0)) == tag }
+            return FieldList.members(fields[values: .ifNoneMatch]).contains {
+                $0 == "*" || self.opaque(String($0)) == tag
+            }
         }
         let present = HTTPDate(seconds: now.seconds)
         guard let condition = fields[values: .ifModifiedSince].first, fields[values: .ifModifiedSince].count == 1,
@@ -56,8 +58,11 @@ enum CacheConditions {
     static func confirms(_ update: HTTPResponse, _ entry: HTTPCacheEntry) -> Bool {
         guard let tag = update.headerFields[values: .eTag].first else { return true }
         guard let stored = entry.head.headerFields[values: .eTag].first else { return false }
-        return self.isWeak(tag) ? self.opaque(tag) == self.opaque(stored) : tag == stored || self.isWeak(stored)
-            && self.opaque(tag) == self.opaque(stored)
+        return self.isWeak(tag)
+            ? self.opaque(tag) == self.opaque(stored)
+            : tag == stored
+                || self.isWeak(stored)
+                    && self.opaque(tag) == self.opaque(stored)
     }
 
     /// Whether the answer to a HEAD is about what is stored.

@@ -27,8 +27,10 @@ struct CacheRules: Sendable, Hashable {
 
     /// Statuses whose rules of caching we know, because they have none of their own.
     private static let understood: Set<Int> = [
-        200, 201, 202, 203, 204, 205, 207, 208, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407,
-        408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 500, 501, 502,
+        200, 201, 202, 203, 204, 205, 207, 208, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406,
+        407,
+        408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 424, 425, 426, 428, 429, 431, 451, 500, 501,
+        502,
         503, 504, 505, 506, 507, 508, 511,
     ]
 
@@ -38,7 +40,8 @@ struct CacheRules: Sendable, Hashable {
     ///
     /// - Parameter isOverridden: Whether the caller says for how long it is fresh.
     /// - Source: RFC 9111 §3 and §3.5.
-    func mayStore(_ response: HTTPResponse, _ control: CacheControl, to request: HTTPRequest, _ asked: CacheControl,
+    func mayStore(
+        _ response: HTTPResponse, _ control: CacheControl, to request: HTTPRequest, _ asked: CacheControl,
         isOverridden: Bool = false
     ) -> Bool {
         let status = response.status.code

@@ -42,7 +42,8 @@ extension HTTPCacheEntry {
     public init(encodedHead: Data, body: ByteBuffer) throws {
         let record = try JSONDecoder().decode(Record.self, from: encodedHead)
         guard record.version == Record.version, (200..<1_000).contains(record.status) else {
-            throw DecodingError.dataCorrupted(.init(codingPath: [], debugDescription: "a cached answer of another form"))
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: [], debugDescription: "a cached answer of another form"))
         }
         var head = HTTPResponse(status: .init(code: record.status, reasonPhrase: record.reason))
         for field in record.fields where field.count == 2 {
