@@ -128,12 +128,11 @@ struct TransportTests {
     }
 
     /// Fetches through a transport whose look-up lets everything pass, so that only the check on the connection is left.
-    private func getPastLookUp(_ port: Int, _ transport: (AsyncHTTPClientTransport) -> any HTTPTransport) async
+    private func getPastLookUp(_ port: Int, _ transport: (AsyncHTTPClientTransport) -> any HTTPTransport) async throws
         -> APIClientError?
     {
-        let real = AsyncHTTPClientTransport(
-            rules: AddressRules(), check: AddressCheck(rules: AddressRules(allowsPrivateAddresses: true)),
-            connectTimeout: .seconds(3))
+        let real = try AsyncHTTPClientTransport(
+            settings: HTTPTransportSettings(), check: AddressCheck(rules: AddressRules(allowsPrivateAddresses: true)))
         let client = APIClient("test", transport: transport(real))
         let error = await #expect(throws: APIClientError.self) {
             try await client.get("http://name-that-lies.example.org:\(port)/")
@@ -179,9 +178,9 @@ struct TransportTests {
         try await ScriptedServer.run { connection in
             if try await connection.requestHead() != nil { wasAsked.withLock { $0 = true } }
         } _: { server in
-            let rebound = await self.getPastLookUp(server.port) { Rebinding(base: $0) }
+            let rebound = try await self.getPastLookUp(server.port) { Rebinding(base: $0) }
             #expect(rebound?.kind == .addressNotAllowed)
-            let redirected = await self.getPastLookUp(server.port) { Redirecting(base: $0, port: server.port) }
+            let redirected = try await self.getPastLookUp(server.port) { Redirecting(base: $0, port: server.port) }
             #expect(redirected?.kind == .addressNotAllowed)
         }
         #expect(!wasAsked.withLock { $0 })

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 public import HTTPTypes
-public import NIOCore
 public import Sluice
 
 /// Calls HTTP services under policies: a deadline, retries that keep to `Retry-After`, and, for each host, a circuit breaker and
@@ -14,9 +13,22 @@ public final class APIClient: Sendable {
     /// How many hosts' breakers and limiters are remembered; the least recently called is forgotten first.
     private static let maximumHosts = 1_000
 
-    private let configuration: APIClientConfiguration
-    private let transport: any HTTPTransport
-    private let hosts: KeyedPipelines<String, AnyPolicy>
+    /// What it is for, in events, logs and metrics.
+    public let name: String
+    /// Its limits.
+    public let configuration: APIClientConfiguration
+    /// Its cookies; nil if it keeps none.
+    public let cookies: CookieJar?
+    let transport: any HTTPTransport
+    let auth: (any HTTPMiddleware)?
+    let cache: (any HTTPMiddleware)?
+    let hooks: APIClientHooks
+    let time: any TimeSource
+    let base: Result<HTTPTarget, APIClientError>?
+    let hosts: KeyedPipelines<String, HostLayers>
+    let counter = CallCounter()
+    private let observer: (any PolicyObserver)?
+    private let call: Pipeline<Deadline>
 
     /// Creates a client.
     ///
@@ -24,117 +36,125 @@ public final class APIClient: Sendable {
     ///   - name: What it is for, in events, logs and metrics.
     ///   - configuration: Its limits.
     ///   - transport: What sends its requests.
+    ///   - auth: What adds credentials to each attempt, and may send it again with fresh ones; only to the base URL's origin, or,
+    ///     without a base URL, to the origin a call was made to.
+    ///   - cache: What may answer before any policy is asked.
+    ///   - cookies: What remembers cookies; nobody by default.
+    ///   - hooks: The caller's own code around every request.
     ///   - time: The time line of its deadlines and waits.
     ///   - randomness: Where the jitter comes from.
     ///   - observer: Who is told of every call.
     public init(
         _ name: String, configuration: APIClientConfiguration = APIClientConfiguration(), transport: any HTTPTransport,
-        time: any TimeSource = SystemTime.shared, randomness: Randomness = .shared,
-        observer: (any PolicyObserver)? = nil
+        auth: (any HTTPMiddleware)? = nil, cache: (any HTTPMiddleware)? = nil, cookies: CookieJar? = nil,
+        hooks: APIClientHooks = APIClientHooks(), time: any TimeSource = SystemTime.shared,
+        randomness: Randomness = .shared, observer: (any PolicyObserver)? = nil
     ) {
+        self.name = name
         self.configuration = configuration
         self.transport = transport
-        self.hosts = KeyedPipelines(maximumCount: Self.maximumHosts, time: time) { _ in
-            Pipeline(name, isIdempotent: true, time: time, observer: observer) {
-                Deadline(configuration.deadline)
-                Retry(
-                    maximumAttempts: configuration.maximumAttempts, backoff: configuration.backoff,
-                    randomness: randomness)
-                CircuitBreaker(
-                    consecutiveFailures: configuration.breakerFailures, openFor: configuration.breakerOpenFor
-                ) { error in
-                    (error as? APIClientError)?.isServerFailure ?? true
-                }
-                // What the server asks for holds for every caller, not only for one call's next attempt.
-                RateLimit(
-                    RateLimitSettings(count: configuration.callsPerMinute, period: .seconds(60)), obeysHints: true)
-                Timeout(configuration.attemptTimeout)
-            }.erased()
+        self.auth = auth
+        self.cache = cache
+        self.cookies = cookies
+        self.hooks = hooks
+        self.time = time
+        self.observer = observer
+        self.base = configuration.baseURL.map { url in
+            do throws(APIClientError) { return .success(try HTTPTarget(url)) } catch { return .failure(error) }
+        }
+        let policies = HostPolicies(
+            name: name, configuration: configuration, time: time, randomness: randomness, observer: observer)
+        self.hosts = KeyedPipelines(maximumCount: Self.maximumHosts, time: time) { _ in policies.pipeline() }
+        self.call = Pipeline(name, time: time, observer: observer) { Deadline(configuration.deadline) }
+    }
+
+    /// Sends a request and brings its answer, its body complete.
+    ///
+    /// - Throws: ``APIClientError``, `RejectionError`, `TimeoutError`, `CancellationError`; what a hook or a body throws.
+    public func send(_ request: APIRequest) async throws -> HTTPReply {
+        let start = self.time.now
+        let call = APICall(self, request, isStreamed: false)
+        do {
+            let response = try await self.pipeline(for: request).outcome { _ in try await call.run() }.get()
+            let body = try await response.collect(upTo: call.maximumBodyBytes)
+            let duration = start.duration(to: self.time.now)
+            self.counter.record(
+                request.method.rawValue, request.routeTemplate, .success, attempts: call.attempts, duration: duration)
+            return HTTPReply(
+                status: response.head.status, fields: response.head.headerFields, body: body, url: call.target.text,
+                attempts: call.attempts, duration: duration)
+        } catch {
+            throw self.recorded(error, of: call, since: start)
         }
     }
 
-    /// Fetches a URL.
+    /// Sends a request and brings its answer as soon as its head is there; the body is read as it arrives.
     ///
-    /// - Parameters:
-    ///   - url: An absolute http or https URL.
-    ///   - fields: Header fields to send; with `If-None-Match` or `If-Modified-Since`, status 304 is an answer, not an error.
-    /// - Returns: An answer with status 2xx or 304, its body complete.
-    /// - Throws: ``APIClientError``, `RejectionError`, `TimeoutError`, `CancellationError`.
-    public func get(_ url: String, fields: HTTPFields = [:]) async throws -> HTTPReply {
-        let target = try HTTPTarget(url)
-        let request = HTTPRequest(
-            method: .get, scheme: target.scheme, authority: target.authority, path: target.path, headerFields: fields)
-        var attempts = 1
+    /// The client's deadline bounds the wait for the head; the body is bounded by the transport's read timeout between two parts, and
+    /// by ``APIRequest/deadline`` as a whole if the request has one. What is not read is not fetched: the server waits. The
+    /// connection is given up when the answer is not used any more.
+    ///
+    /// - Throws: As ``send(_:)``. A call is never tried again once its answer was handed out.
+    public func stream(_ request: APIRequest) async throws -> HTTPStream {
+        let start = self.time.now
+        let call = APICall(self, request, isStreamed: true)
         do {
-            return try await self.hosts[target.origin].outcome { context in
-                attempts = context.attempt
-                return try await self.attempt(request, target)
-            }.get()
-        } catch var error as APIClientError {
-            error.attempts = attempts
-            if error.retryAdvice != .never, error.retryAfter == nil {
-                error.retryAfter = self.configuration.backoff.delay(beforeRetry: attempts, fraction: 1)
+            let response = try await self.pipeline(for: request).outcome { _ in try await call.run() }.get()
+            self.counter.record(
+                request.method.rawValue, request.routeTemplate, .success, attempts: call.attempts,
+                duration: start.duration(to: self.time.now))
+            let body = request.deadline.map { limit -> HTTPBody.Parts in
+                DeadlineBody(base: response.body, limit: limit, deadline: start.advanced(by: limit), time: self.time)
             }
-            throw error
+            return HTTPStream(
+                status: response.head.status, fields: response.head.headerFields, body: body ?? response.body,
+                url: call.target.text, attempts: call.attempts)
+        } catch {
+            throw self.recorded(error, of: call, since: start)
         }
+    }
+
+    private func pipeline(for request: APIRequest) -> Pipeline<Deadline> {
+        guard let limit = request.deadline else { return self.call }
+        return Pipeline(self.name, time: self.time, observer: self.observer) { Deadline(limit) }
+    }
+
+    private func recorded(_ error: any Error, of call: APICall, since start: Instant) -> any Error {
+        self.counter.record(
+            call.request.method.rawValue, call.request.routeTemplate,
+            error is CancellationError ? .cancelled : .failure,
+            attempts: call.attempts, duration: start.duration(to: self.time.now))
+        guard var error = error as? APIClientError else { return error }
+        error.attempts = max(1, call.attempts)
+        if error.retryAdvice != .never, error.retryAfter == nil {
+            error.retryAfter = self.configuration.backoff.delay(beforeRetry: error.attempts, fraction: 1)
+        }
+        return error
+    }
+
+    /// How its calls went so far, by method and route.
+    public var metrics: APIClientMetrics { self.counter.snapshot }
+
+    /// How it stands with each host it has called lately.
+    public var hostStates: [APIClientHost] {
+        self.hosts.all.map { origin, pipeline in
+            APIClientHost(
+                origin: origin, breaker: pipeline.layer(CircuitBreaker.self)?.phase.rawValue ?? "closed",
+                queued: pipeline.layer(RateLimit.self)?.queued ?? 0)
+        }
+    }
+
+    /// Asks whether the service is well: sends a request that is tried once, for a health check.
+    ///
+    /// - Throws: As ``send(_:)`` if it is not reachable, answers with an error, or its breaker is open.
+    public func checkHealth(_ path: String = "/", method: HTTPRequest.Method = .get) async throws {
+        var request = APIRequest(method, path)
+        request.maximumAttempts = 1
+        _ = try await self.send(request)
     }
 
     /// Closes the transport's connections.
     public func close() async {
         await self.transport.close()
     }
-
-    /// One attempt, its redirects included.
-    private func attempt(_ request: HTTPRequest, _ target: HTTPTarget) async throws -> HTTPReply {
-        var request = request
-        var target = target
-        for _ in 0...self.configuration.maximumRedirects {
-            let response = try await self.transport.send(request, body: nil)
-            guard let next = try target.redirect(response.head) else {
-                return try await self.reply(response, to: target)
-            }
-            if !next.hasSameOrigin(as: target) {
-                // Credentials were meant for the first host alone.
-                for name in [HTTPField.Name.authorization, .cookie, .proxyAuthorization] {
-                    request.headerFields[name] = nil
-                }
-            }
-            target = next
-            request.scheme = next.scheme
-            request.authority = next.authority
-            request.path = next.path
-        }
-        throw APIClientError(
-            .tooManyRedirects, message: "more than \(self.configuration.maximumRedirects) redirects")
-    }
-
-    private func reply(_ response: HTTPTransportResponse, to target: HTTPTarget) async throws -> HTTPReply {
-        let status = response.head.status
-        guard status.kind == .successful || status == .notModified else {
-            throw APIClientError(
-                .status, message: "\(target.authority) answered \(status.code)", status: status.code,
-                retryAfter: RetryAfter.duration(response.head.headerFields[.retryAfter]))
-        }
-        let limit = self.configuration.maximumBodyBytes
-        let tooLarge = APIClientError(.bodyTooLarge, message: "the body is larger than \(limit) bytes")
-        if let announced = response.head.headerFields[.contentLength].flatMap(Int.init), announced > limit {
-            throw tooLarge
-        }
-        var body = ByteBuffer()
-        for try await var part in response.body {
-            guard body.readableBytes + part.readableBytes <= limit else { throw tooLarge }
-            body.writeBuffer(&part)
-        }
-        return HTTPReply(status: status, fields: response.head.headerFields, body: body)
-    }
-}
-
-/// An answer, its body complete.
-public struct HTTPReply: Sendable {
-    /// The status.
-    public let status: HTTPResponse.Status
-    /// The header fields.
-    public let fields: HTTPFields
-    /// The body.
-    public let body: ByteBuffer
 }

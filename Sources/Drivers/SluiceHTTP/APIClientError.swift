@@ -7,13 +7,18 @@ public import Sluice
 /// urlNotAllowed      the URL is malformed, or neither http nor https          never sent
 /// addressNotAllowed  the host is, or redirects to, a private address          never sent there
 /// unreachable        no connection could be made                              never sent
+/// untrusted          the server's certificate is not to be trusted            never sent
+/// poolExhausted      no connection was free in time                           never sent
 /// connectionLost     the connection broke before the answer was complete      may have had an effect
+/// readTimeout        the server fell silent                                   may have had an effect
+/// writeTimeout       the server stopped taking in the request                 may have had an effect
+/// bodyFailed         the request's body failed, or is not as long as it said  may have had an effect
+/// bodyNotReplayable  the request would have to be sent again, and cannot be   see the error before it
+/// invalidResponse    what came is not an HTTP answer, or cannot be inflated   may have had an effect
 /// status             the server answered with an error status                 answered
 /// tooManyRedirects   the redirects did not end, or led from https to http     answered
-/// bodyTooLarge       the body is larger than the caller allows                answered
-/// invalidResponse    what came is not an HTTP answer                          may have had an effect
-/// bodyNotReplayable  the request would have to be sent again, and its body    see the error before it
-///                    exists once
+/// bodyTooLarge       the body, a line or an event is larger than allowed      answered
+/// undecodable        the body is not the value that was asked for             answered
 /// ```
 ///
 /// A call that a policy ended throws that policy's error instead: `RejectionError` or `TimeoutError`.
@@ -21,8 +26,9 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
     /// What went wrong; a struct, so that a new kind breaks nobody's `switch`.
     public struct Kind: Sendable, Hashable, CustomStringConvertible {
         private enum Value: String {
-            case urlNotAllowed, addressNotAllowed, unreachable, connectionLost, status, tooManyRedirects, bodyTooLarge
-            case invalidResponse, bodyNotReplayable
+            case urlNotAllowed, addressNotAllowed, unreachable, untrusted, poolExhausted, connectionLost, readTimeout
+            case writeTimeout, bodyFailed, bodyNotReplayable, invalidResponse, status, tooManyRedirects, bodyTooLarge
+            case undecodable
         }
         private let value: Value
 
@@ -32,18 +38,30 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
         public static let addressNotAllowed = Self(value: .addressNotAllowed)
         /// No connection could be made; the request was never sent.
         public static let unreachable = Self(value: .unreachable)
+        /// The server's certificate has expired, is another host's, or is signed by nobody known; the request was never sent.
+        public static let untrusted = Self(value: .untrusted)
+        /// As many connections as may be were busy for too long; the request was never sent.
+        public static let poolExhausted = Self(value: .poolExhausted)
         /// The connection broke before the answer was complete.
         public static let connectionLost = Self(value: .connectionLost)
+        /// The server sent nothing for too long.
+        public static let readTimeout = Self(value: .readTimeout)
+        /// The server took in nothing of the request for too long.
+        public static let writeTimeout = Self(value: .writeTimeout)
+        /// The request's body threw an error, which is the cause, or has another length than it said.
+        public static let bodyFailed = Self(value: .bodyFailed)
+        /// The request would have to be sent again, and its body is a stream that exists once.
+        public static let bodyNotReplayable = Self(value: .bodyNotReplayable)
+        /// What came is not an HTTP answer, or its body cannot be inflated.
+        public static let invalidResponse = Self(value: .invalidResponse)
         /// The server answered with an error status.
         public static let status = Self(value: .status)
         /// The redirects did not end, or led from https to http.
         public static let tooManyRedirects = Self(value: .tooManyRedirects)
-        /// The body is larger than the caller allows.
+        /// The body, a line or an event of it is larger than the caller allows.
         public static let bodyTooLarge = Self(value: .bodyTooLarge)
-        /// What came is not an HTTP answer.
-        public static let invalidResponse = Self(value: .invalidResponse)
-        /// The request would have to be sent again, and its body is a stream that exists once.
-        public static let bodyNotReplayable = Self(value: .bodyNotReplayable)
+        /// The body is not the value that was asked for.
+        public static let undecodable = Self(value: .undecodable)
 
         /// The kind's name.
         public var description: String { self.value.rawValue }
@@ -59,8 +77,17 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
     public internal(set) var retryAfter: Duration?
     /// How often it was tried.
     public internal(set) var attempts = 1
+    /// The answer, if there was one that is an error; its body, cut at 64 KiB, may say more. Neither compared nor described.
+    public internal(set) var reply: HTTPReply?
     /// What the network library reported; not compared.
     public let cause: (any Error)?
+    /// Whether it is certain that the server saw nothing of the request.
+    public internal(set) var wasNeverSent: Bool
+    /// Whether a connection that had been used before ended without one byte of an answer: most probably the server had closed it
+    /// before it saw the request.
+    var isStaleConnection = false
+    /// Whether no attempt can follow, whatever the kind says: the body is gone, or the call has had its attempts.
+    var isFinal = false
 
     /// Creates an error.
     public init(
@@ -71,25 +98,33 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
         self.status = status
         self.retryAfter = retryAfter
         self.cause = cause
+        self.wasNeverSent = Self.neverSent.contains(kind)
     }
+
+    private static let neverSent: Set<Kind> = [
+        .urlNotAllowed, .addressNotAllowed, .unreachable, .untrusted, .poolExhausted,
+    ]
 
     /// The statuses that say "not now": RFC 9110 §15 and RFC 6585 §4.
     static let retriedStatuses: Set<Int> = [408, 425, 429, 500, 502, 503, 504]
 
     /// Connections and the statuses that say "not now" are worth another try; the rest would end the same way.
     public var retryAdvice: RetryAdvice {
+        if self.isFinal { return .never }
         switch self.kind {
-        case .unreachable: .always(after: nil)
-        case .connectionLost: .ifIdempotent(after: nil)
-        case .status where Self.retriedStatuses.contains(self.status ?? 0): .ifIdempotent(after: self.retryAfter)
-        default: .never
+        case .unreachable, .poolExhausted: return .always(after: nil)
+        case .connectionLost where self.wasNeverSent: return .always(after: nil)
+        case .connectionLost, .readTimeout, .writeTimeout: return .ifIdempotent(after: nil)
+        case .status where Self.retriedStatuses.contains(self.status ?? 0):
+            return .ifIdempotent(after: self.retryAfter)
+        default: return .never
         }
     }
 
-    /// Whether it speaks against the server's health; a refusal or a missing page does not.
+    /// Whether it speaks against the server's health; a refusal, a missing page or our own limits do not.
     public var isServerFailure: Bool {
         switch self.kind {
-        case .unreachable, .connectionLost, .invalidResponse: true
+        case .unreachable, .untrusted, .connectionLost, .readTimeout, .writeTimeout, .invalidResponse: true
         case .status: Self.retriedStatuses.contains(self.status ?? 0)
         default: false
         }
@@ -100,7 +135,7 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
         "request \(self.kind): \(self.message)" + (self.attempts > 1 ? " (\(self.attempts) attempts)" : "")
     }
 
-    /// Whether all but the causes are equal.
+    /// Whether all but the causes and the answers are equal.
     public static func == (left: APIClientError, right: APIClientError) -> Bool {
         left.kind == right.kind && left.message == right.message && left.status == right.status
             && left.retryAfter == right.retryAfter && left.attempts == right.attempts

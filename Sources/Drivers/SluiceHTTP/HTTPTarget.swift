@@ -5,19 +5,106 @@ import HTTPTypes
 /// A URL taken apart: where a request goes.
 struct HTTPTarget: Hashable {
     let scheme: String
-    /// Host and, if the URL names one, port.
+    /// Host in lower case and, if the URL names one, port.
     let authority: String
     /// Path and query, at least `/`.
     let path: String
-
-    private let url: URL
+    /// Scheme, host and port in one form: what shares a circuit breaker, credentials and connections.
+    let origin: String
 
     /// - Throws: ``APIClientError`` of kind `urlNotAllowed` unless `text` is an absolute http or https URL.
     init(_ text: String) throws(APIClientError) {
-        guard text.utf8.count <= 8_192, let url = URL(string: text) else {
-            throw APIClientError(.urlNotAllowed, message: "not a URL")
+        guard text.utf8.count <= 8_192 else { throw APIClientError(.urlNotAllowed, message: "the URL is too long") }
+        if let plain = HTTPTarget(plain: text) {
+            self = plain
+            return
         }
+        guard let url = URL(string: text) else { throw APIClientError(.urlNotAllowed, message: "not a URL") }
         try self.init(url)
+    }
+
+    /// An absolute URL, or a path below `base`.
+    init(_ text: String, below base: HTTPTarget?) throws(APIClientError) {
+        guard let base, !Self.isAbsolute(text) else {
+            try self.init(text)
+            return
+        }
+        let folder = base.path.hasSuffix("/") ? String(base.path.dropLast()) : base.path
+        let path =
+            text.isEmpty ? base.path : text.hasPrefix("/") || text.hasPrefix("?") ? folder + text : "\(folder)/\(text)"
+        if path.utf8.count <= 8_192, path.hasPrefix("/"), path.utf8.allSatisfy(Self.isPlain) {
+            self.init(scheme: base.scheme, authority: base.authority, path: path, origin: base.origin)
+        } else {
+            try self.init("\(base.scheme)://\(base.authority)\(path.hasPrefix("/") ? "" : "/")\(path)")
+        }
+    }
+
+    init(scheme: String, authority: String, path: String, origin: String) {
+        self.scheme = scheme
+        self.authority = authority
+        self.path = path
+        self.origin = origin
+    }
+
+    /// The URL as text.
+    var text: String { "\(self.scheme)://\(self.authority)\(self.path)" }
+
+    /// Whether it begins with a scheme.
+    private static func isAbsolute(_ text: String) -> Bool {
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) else { return false }
+        return !text.utf8[..<colon].isEmpty
+            && text.utf8[..<colon].allSatisfy { byte in
+                PercentEncoding.isAlphanumeric(byte) || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-")
+                    || byte == UInt8(ascii: ".")
+            }
+    }
+
+    /// A URL of the common form, without user, fragment, or anything to be encoded; nil leaves it to Foundation, which takes
+    /// thirty times as long.
+    private init?(plain text: String) {
+        let scheme: String
+        if text.hasPrefix("https://") {
+            scheme = "https"
+        } else if text.hasPrefix("http://") {
+            scheme = "http"
+        } else {
+            return nil
+        }
+        let rest = text.utf8.dropFirst(scheme.utf8.count + 3)
+        let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex
+        let parts = rest[..<end].split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+        guard let host = parts.first, !host.isEmpty, host.allSatisfy(Self.isPlainHost) else { return nil }
+        var port = scheme == "https" ? 443 : 80
+        if parts.count == 2 {
+            guard let number = UInt16(String(Substring(parts[1]))), parts[1].first != UInt8(ascii: "+") else {
+                return nil
+            }
+            port = Int(number)
+        }
+        let path = rest[end...]
+        guard path.allSatisfy(Self.isPlain) else { return nil }
+        let authority = String(Substring(rest[..<end]))
+        self.init(
+            scheme: scheme, authority: authority,
+            path: path.first == UInt8(ascii: "/") ? String(Substring(path)) : "/" + String(Substring(path)),
+            origin: parts.count == 2 ? "\(scheme)://\(authority)" : "\(scheme)://\(authority):\(port)")
+    }
+
+    private static func isPlainHost(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
+            UInt8(ascii: "."), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+
+    /// What may stand in a path or query as it is.
+    ///
+    /// - Source: RFC 3986 §3.3 and §3.4.
+    private static func isPlain(_ byte: UInt8) -> Bool { self.plain[Int(byte)] }
+    private static let plain: [Bool] = (0..<256).map { byte in
+        PercentEncoding.isUnreserved(UInt8(byte)) || "!$&'()*+,;=:@/?%".utf8.contains(UInt8(byte))
     }
 
     private init(_ url: URL) throws(APIClientError) {
@@ -32,34 +119,33 @@ struct HTTPTarget: Hashable {
         guard components.user == nil, components.password == nil else {
             throw APIClientError(.urlNotAllowed, message: "credentials do not belong in a URL")
         }
-        self.url = url
-        self.scheme = scheme
-        self.authority = host.lowercased() + (components.port.map { ":\($0)" } ?? "")
         let path = components.percentEncodedPath
-        self.path = (path.isEmpty ? "/" : path) + (components.percentEncodedQuery.map { "?\($0)" } ?? "")
-    }
-
-    /// Scheme, host and port in one form: what shares a circuit breaker.
-    var origin: String {
-        let port = URLComponents(url: self.url, resolvingAgainstBaseURL: true)?.port
-        return port == nil
-            ? "\(self.scheme)://\(self.authority):\(self.scheme == "https" ? 443 : 80)"
-            : "\(self.scheme)://\(self.authority)"
+        let name = host.lowercased()
+        self.init(
+            scheme: scheme, authority: name + (components.port.map { ":\($0)" } ?? ""),
+            path: (path.isEmpty ? "/" : path) + (components.percentEncodedQuery.map { "?\($0)" } ?? ""),
+            origin: "\(scheme)://\(name):\(components.port ?? (scheme == "https" ? 443 : 80))")
     }
 
     func hasSameOrigin(as other: HTTPTarget) -> Bool { self.origin == other.origin }
+
+    /// A reference as a link or a redirect has it, seen from here.
+    func resolving(_ reference: String) throws(APIClientError) -> HTTPTarget {
+        guard let base = URL(string: self.text), let url = URL(string: reference, relativeTo: base)?.absoluteURL else {
+            throw APIClientError(.invalidResponse, message: "a link or a redirect without a target")
+        }
+        return try HTTPTarget(url)
+    }
 
     /// Where `response` sends us on to, or nil if it does not.
     ///
     /// - Throws: ``APIClientError`` if that is not http or https, or leads from https to http.
     func redirect(_ response: HTTPResponse) throws(APIClientError) -> HTTPTarget? {
         guard [301, 302, 303, 307, 308].contains(response.status.code) else { return nil }
-        guard let location = response.headerFields[.location],
-            let url = URL(string: location, relativeTo: self.url)?.absoluteURL
-        else {
+        guard let location = response.headerFields[.location] else {
             throw APIClientError(.invalidResponse, message: "a redirect without a target")
         }
-        let next = try HTTPTarget(url)
+        let next = try self.resolving(location)
         guard !(self.scheme == "https" && next.scheme == "http") else {
             throw APIClientError(.tooManyRedirects, message: "a redirect from https to http is not followed")
         }

@@ -56,6 +56,9 @@ public struct HTTPBody: Sendable {
     /// Whether it can be sent, be it for the first time or again: false once the parts of a stream that exists once are taken.
     public var isReplayable: Bool { if case .once(let stream) = self.content { !stream.isTaken } else { true } }
 
+    /// Whether its parts can be made as often as anybody likes.
+    var canBeMadeAgain: Bool { if case .once = self.content { false } else { true } }
+
     /// The parts, to be read once; asking again makes them again.
     ///
     /// - Throws: ``APIClientError`` of kind `bodyNotReplayable` if they existed once and have been taken.
@@ -86,18 +89,5 @@ extension HTTPBody {
             }
             return parts
         }
-    }
-
-    /// The sequence of one part, or of none if it is empty.
-    private struct SinglePart: AsyncSequence, Sendable {
-        let bytes: ByteBuffer
-
-        struct Iterator: AsyncIteratorProtocol {
-            var bytes: ByteBuffer?
-
-            mutating func next() async throws -> ByteBuffer? { self.bytes.take() }
-        }
-
-        func makeAsyncIterator() -> Iterator { Iterator(bytes: self.bytes.readableBytes > 0 ? self.bytes : nil) }
     }
 }

@@ -4,13 +4,9 @@ public import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import Sluice
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import NIOSSL
+public import Sluice
+import Synchronization
 
 /// The transport on AsyncHTTPClient: HTTP/1.1 and HTTP/2, connections kept for the next request.
 ///
@@ -19,6 +15,19 @@ import Sluice
 public final class AsyncHTTPClientTransport: HTTPTransport {
     private let client: HTTPClient
     private let resolver: AddressCheck
+    private let gate: ConnectionGate
+    /// Whether a connection ever spoke HTTP/2: then what a lost connection means is less certain.
+    private let hasSpokenHTTP2: SharedFlag
+
+    /// Creates a transport with connections of its own.
+    ///
+    /// - Parameters:
+    ///   - settings: How it makes, keeps and gives up connections.
+    ///   - time: The time line of waits for a connection; the other timeouts are the network library's.
+    /// - Throws: ``APIClientError`` of kind `untrusted` if the file of trusted certificates cannot be read.
+    public convenience init(settings: HTTPTransportSettings, time: any TimeSource = SystemTime.shared) throws {
+        try self.init(settings: settings, check: AddressCheck(rules: settings.rules), time: time)
+    }
 
     /// Creates a transport with connections of its own.
     ///
@@ -26,24 +35,85 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
     ///   - rules: Which addresses it may talk to.
     ///   - connectTimeout: The longest making one connection may take.
     public convenience init(rules: AddressRules = AddressRules(), connectTimeout: Duration = .seconds(3)) {
-        self.init(rules: rules, check: AddressCheck(rules: rules), connectTimeout: connectTimeout)
+        let settings = HTTPTransportSettings(rules: rules, connectTimeout: connectTimeout)
+        // Fails only for a file of certificates, and there is none.
+        try! self.init(settings: settings, check: AddressCheck(rules: rules))
     }
 
     /// Creates a transport whose look-up before connecting goes by rules of its own, for tests of the check on connections.
-    init(rules: AddressRules, check resolver: AddressCheck, connectTimeout: Duration) {
+    init(settings: HTTPTransportSettings, check resolver: AddressCheck, time: any TimeSource = SystemTime.shared) throws
+    {
+        let flag = SharedFlag()
+        let configuration = try Self.configuration(settings, flag)
+        self.client = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration)
+        self.resolver = resolver
+        self.gate = ConnectionGate(settings, time: time)
+        self.hasSpokenHTTP2 = flag
+    }
+
+    /// How many exchanges are under way.
+    package var running: Int { self.gate.running }
+
+    private static func configuration(
+        _ settings: HTTPTransportSettings, _ http2: SharedFlag
+    ) throws -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.timeout.connect = .nanoseconds(connectTimeout.clampedNanoseconds)
+        configuration.timeout.connect = .nanoseconds(settings.connectTimeout.clampedNanoseconds)
+        configuration.timeout.read = .nanoseconds(settings.readTimeout.clampedNanoseconds)
+        configuration.timeout.write = .nanoseconds(settings.writeTimeout.clampedNanoseconds)
+        configuration.connectionPool.idleTimeout = .nanoseconds(settings.idleTimeout.clampedNanoseconds)
+        // The gate lets no more through than this, so nobody waits within the pool.
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.maximumConnectionsPerHost
         // One place tries again: our own retry, which knows the deadline and the budget.
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.httpVersion = settings.usesHTTP2 ? .automatic : .http1Only
+        configuration.proxy = settings.proxy.map(Self.proxy)
+        if let file = settings.trustedCertificates {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            do {
+                tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(file))]
+            } catch {
+                throw APIClientError(.untrusted, message: "the certificates in \(file) cannot be read", cause: error)
+            }
+            configuration.tlsConfiguration = tls
+        }
+        let rules = settings.rules
+        let isProxied = settings.proxy != nil
         let check: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
-            guard !rules.allows(channel.remoteAddress) else { return channel.eventLoop.makeSucceededVoidFuture() }
+            guard !isProxied, !rules.allows(channel.remoteAddress) else {
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
             channel.close(promise: nil)
             return channel.eventLoop.makeFailedFuture(APIClientError(.addressNotAllowed, message: "a private address"))
         }
-        configuration.http1_1ConnectionDebugInitializer = check
-        configuration.http2ConnectionDebugInitializer = check
-        self.client = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration)
-        self.resolver = resolver
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            check(channel).flatMap { Self.addWatch(to: channel) }
+        }
+        configuration.http2ConnectionDebugInitializer = { channel in
+            http2.set()
+            return check(channel)
+        }
+        return configuration
+    }
+
+    /// Where bytes are HTTP: right after TLS, if there is TLS.
+    private static func addWatch(to channel: any Channel) -> EventLoopFuture<Void> {
+        channel.eventLoop.submit {
+            let pipeline = channel.pipeline.syncOperations
+            let tls = try? pipeline.handler(type: NIOSSLClientHandler.self)
+            try pipeline.addHandler(ConnectionWatch(), position: tls.map { .after($0) } ?? .first)
+        }
+    }
+
+    private static func proxy(_ proxy: HTTPProxy) -> HTTPClient.Configuration.Proxy {
+        switch (proxy.kind, proxy.username) {
+        case (.socks, _): .socksServer(host: proxy.host, port: proxy.port)
+        case (.http, nil): .server(host: proxy.host, port: proxy.port)
+        case (.http, let username?):
+            .server(
+                host: proxy.host, port: proxy.port,
+                authorization: .basic(username: username, password: proxy.password ?? ""))
+        }
     }
 
     /// Sends a request.
@@ -52,28 +122,37 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
             throw APIClientError(.urlNotAllowed, message: "the URL has no host")
         }
         try await self.resolver.check(authority: authority)
-        var outgoing = HTTPClientRequest(url: "\(scheme)://\(authority)\(request.path ?? "/")")
-        outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
-        for field in request.headerFields { outgoing.headers.add(name: field.name.rawName, value: field.value) }
-        outgoing.body = try body.map(Self.outgoing)
+        let origin = "\(scheme)://\(authority)"
+        let place = try await self.gate.enter(origin)
         do {
+            let outgoing = try Self.outgoing(request, to: origin, body)
             let response = try await self.client.execute(outgoing, deadline: .distantFuture)
-            var head = HTTPResponse(status: .init(code: Int(response.status.code)))
-            for (name, value) in response.headers {
-                if let name = HTTPField.Name(name) { head.headerFields.append(HTTPField(name: name, value: value)) }
-            }
-            return HTTPTransportResponse(head: head, body: TranslatingBody(base: response.body))
+            if response.version.major >= 2 { self.gate.noteMultiplexed(origin) }
+            return HTTPTransportResponse(
+                head: response.translatedHead, body: TransportBody(base: response.body, place: place))
         } catch {
-            throw Self.translated(error)
+            place.leave()
+            throw TransportErrors.translated(error, mayBeHTTP2: scheme == "https" && self.hasSpokenHTTP2.isSet)
         }
     }
 
-    private static func outgoing(_ body: HTTPBody) throws -> HTTPClientRequest.Body {
-        if let bytes = body.bytes { return .bytes(bytes) }
-        func stream(_ parts: some AsyncSequence<ByteBuffer, any Error> & Sendable) -> HTTPClientRequest.Body {
-            .stream(parts, length: body.length.map { .known($0) } ?? .unknown)
+    private static func outgoing(_ request: HTTPRequest, to origin: String, _ body: HTTPBody?) throws
+        -> HTTPClientRequest
+    {
+        var outgoing = HTTPClientRequest(url: origin + (request.path ?? "/"))
+        outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
+        outgoing.headers.reserveCapacity(request.headerFields.count + 2)
+        for field in request.headerFields { outgoing.headers.add(name: field.name.rawName, value: field.value) }
+        guard let body else { return outgoing }
+        if let bytes = body.bytes {
+            outgoing.body = .bytes(bytes)
+            return outgoing
         }
-        return stream(try body.parts())
+        func stream(_ parts: some AsyncSequence<ByteBuffer, any Error> & Sendable) -> HTTPClientRequest.Body {
+            .stream(UploadBody(base: parts), length: body.length.map { .known($0) } ?? .unknown)
+        }
+        outgoing.body = stream(try body.parts())
+        return outgoing
     }
 
     /// Closes every connection.
@@ -81,80 +160,68 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         // Fails only if it was closed before, and then there is nothing left to do.
         try? await self.client.shutdown()
     }
+}
 
-    /// Says in our terms what AsyncHTTPClient and NIO report.
-    static func translated(_ error: any Error) -> any Error {
-        switch error {
-        case is CancellationError, is APIClientError:
-            error
-        case let error as HTTPClientError:
-            Self.translated(error)
-        case let error as NIOConnectionError:
-            APIClientError(.unreachable, message: Self.reason(error), cause: error)
-        case let error as IOError where Self.connectFailures.contains(error.errnoCode):
-            APIClientError(.unreachable, message: "no connection could be made", cause: error)
-        case let error as ChannelError where Self.isConnectTimeout(error):
-            APIClientError(.unreachable, message: "no connection within the connect timeout", cause: error)
-        case is IOError:
-            APIClientError(.connectionLost, message: "the connection broke", cause: error)
-        case let error as HTTPParserError where error == .invalidEOFState:
-            APIClientError(
-                .connectionLost, message: "the server closed the connection before its answer was complete",
-                cause: error)
-        case is HTTPParserError:
-            APIClientError(.invalidResponse, message: "the answer is not HTTP", cause: error)
-        default:
-            // TLS: a bad certificate or a failed handshake.
-            APIClientError(.unreachable, message: "no connection could be made", cause: error)
+/// Something that happened at least once.
+private final class SharedFlag: Sendable {
+    private let value = Atomic(false)
+
+    var isSet: Bool { self.value.load(ordering: .relaxed) }
+    func set() { self.value.store(true, ordering: .relaxed) }
+}
+
+extension HTTPClientResponse {
+    fileprivate var translatedHead: HTTPResponse {
+        var head = HTTPResponse(status: .init(code: Int(self.status.code)))
+        head.headerFields.reserveCapacity(self.headers.count)
+        for (name, value) in self.headers {
+            if let name = HTTPField.Name(name) { head.headerFields.append(HTTPField(name: name, value: value)) }
         }
-    }
-
-    private static func translated(_ error: HTTPClientError) -> any Error {
-        switch error {
-        case .cancelled:
-            CancellationError()
-        case .remoteConnectionClosed, .uncleanShutdown:
-            APIClientError(
-                .connectionLost, message: "the server closed the connection before its answer was complete",
-                cause: error)
-        case .connectTimeout, .tlsHandshakeTimeout:
-            APIClientError(.unreachable, message: "no connection within the connect timeout", cause: error)
-        default:
-            APIClientError(.invalidResponse, message: error.shortDescription, cause: error)
-        }
-    }
-
-    /// Failures of `connect` itself; any other comes from a connection that stood.
-    private static let connectFailures = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL]
-
-    private static func isConnectTimeout(_ error: ChannelError) -> Bool {
-        if case .connectTimeout = error { true } else { false }
-    }
-
-    private static func reason(_ error: NIOConnectionError) -> String {
-        if error.connectionErrors.isEmpty { return "the host \(error.host) is not known" }
-        return "no address of \(error.host) accepts connections on port \(error.port)"
+        return head
     }
 }
 
-/// A body whose errors are ours.
-private struct TranslatingBody: AsyncSequence, Sendable {
+/// A body that gives its place back when it ends, and whose errors are ours.
+private struct TransportBody: AsyncSequence, Sendable {
     let base: HTTPClientResponse.Body
+    let place: ConnectionPlace
 
     struct Iterator: AsyncIteratorProtocol {
         // Unsafe only for the compiler: this iterator is the one owner of the other, and is itself not sendable.
         nonisolated(unsafe) var base: HTTPClientResponse.Body.AsyncIterator
+        let place: ConnectionPlace
 
         mutating func next() async throws -> ByteBuffer? {
             do {
-                return try await self.base.next()
+                if let part = try await self.base.next() { return part }
+                self.place.leave()
+                return nil
             } catch {
-                throw AsyncHTTPClientTransport.translated(error)
+                self.place.leave()
+                throw TransportErrors.translated(error, mayBeHTTP2: true)
             }
         }
     }
 
-    func makeAsyncIterator() -> Iterator {
-        Iterator(base: self.base.makeAsyncIterator())
+    func makeAsyncIterator() -> Iterator { Iterator(base: self.base.makeAsyncIterator(), place: self.place) }
+}
+
+/// A request's body, its error told from the network's.
+private struct UploadBody<Base: AsyncSequence<ByteBuffer, any Error> & Sendable>: AsyncSequence, Sendable {
+    let base: Base
+
+    struct Iterator: AsyncIteratorProtocol {
+        var base: Base.AsyncIterator
+
+        mutating func next() async throws -> ByteBuffer? {
+            do {
+                return try await self.base.next(isolation: #isolation)
+            } catch {
+                throw error is CancellationError
+                    ? error : APIClientError(.bodyFailed, message: "the request's body threw an error", cause: error)
+            }
+        }
     }
+
+    func makeAsyncIterator() -> Iterator { Iterator(base: self.base.makeAsyncIterator()) }
 }

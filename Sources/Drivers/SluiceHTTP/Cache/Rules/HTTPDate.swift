@@ -84,13 +84,13 @@ struct HTTPDate: Sendable, Hashable, Comparable {
         return year <= current - 50 ? year + 100 : year
     }
 
-    private static func days(in month: Int, of year: Int64) -> Int64 {
+    static func days(in month: Int, of year: Int64) -> Int64 {
         if month == 1 { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28 }
         return [3, 5, 8, 10].contains(month) ? 30 : 31
     }
 
     /// Days of the proleptic Gregorian calendar, counted in years that begin with March, so that a leap day comes last.
-    private static func daysSince1970(year: Int64, month: Int64, day: Int64) -> Int64 {
+    static func daysSince1970(year: Int64, month: Int64, day: Int64) -> Int64 {
         let year = month <= 2 ? year - 1 : year
         let century = self.floorDivided(year, by: 400)
         let yearOfCentury = year - century * 400
