@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := libsqlite3-dev libpq-dev libmariadb-dev zlib1g-dev pkg-config
-TEST_PACKAGES := $(BUILD_PACKAGES) python3 postgresql mariadb-server-core mariadb-client redis-server
+TEST_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv postgresql mariadb-server-core mariadb-client redis-server squid
 
 .PHONY: help run test check check-threads bench bench-http bench-core bench-sql bench-policies conformance docs format clean
 
@@ -21,7 +21,8 @@ test: ## Run every test, beside private PostgreSQL, MariaDB and Redis servers.
 	@echo "building the tests; the first time takes some minutes …"
 	swift build --build-tests
 	@scripts/check-doc-blocks
-	@promtool="$$(scripts/install-promtool)" && SLUICE_TEST_PROMTOOL="$$promtool" scripts/with-servers scripts/with-limit 1200 swift test --skip-build
+	@promtool="$$(scripts/install-promtool)" && peers="$$(scripts/install-peers)" && \
+		SLUICE_TEST_PROMTOOL="$$promtool" SLUICE_TEST_PEERS="$$peers" scripts/with-servers scripts/with-limit 1200 swift test --skip-build
 
 check: ## Check the format, warnings and imports.
 	@scripts/install-packages $(BUILD_PACKAGES)

@@ -44,6 +44,7 @@ let package = Package(
         .library(name: "SluiceSQLite", targets: ["SluiceSQLite"]),
         .library(name: "SluiceMySQL", targets: ["SluiceMySQL"]),
         .library(name: "SluiceHTTP", targets: ["SluiceHTTP"]),
+        .library(name: "SluiceHTTPCacheSQL", targets: ["SluiceHTTPCacheSQL"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "SluiceServer", targets: ["SluiceServer"]),
         .library(name: "SluiceSimulation", targets: ["SluiceSimulation"]),
@@ -95,6 +96,9 @@ let package = Package(
         module("Drivers", "SluiceSQL", ["Sluice", asyncAlgorithms, deque]),
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
 
+        // MARK: Features
+        module("Features", "SluiceHTTPCacheSQL", ["Sluice", "SluiceHTTP", "SluiceSQL", nioCore]),
+
         // MARK: Server
         module(
             "Server", "SluiceServer",
@@ -115,9 +119,10 @@ let package = Package(
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "Clubhouse", "Sluice", "SluiceMySQL", "SluicePostgres", "SluiceSQL", "SluiceSQLite", "SluiceServer",
-                "SluiceSimulation", "SluiceTelemetry",
-                argumentParser, hummingbird, logging, nioCore,
+                "Clubhouse", "Sluice", "SluiceHTTP", "SluiceHTTPCacheSQL", "SluiceMySQL", "SluicePostgres", "SluiceSQL",
+                "SluiceSQLite", "SluiceServer", "SluiceSimulation", "SluiceTelemetry",
+                argumentParser, httpTypes, hummingbird, hummingbirdCore, lifecycle, logging, nioCore, nioPosix,
+                unixSignals,
             ],
             path: "Apps/SluiceCommand/Sources", packageAccess: false, swiftSettings: settings),
 
@@ -136,6 +141,9 @@ let package = Package(
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
+        tests(
+            "SluiceHTTPCacheSQLTests",
+            ["Sluice", "SluiceHTTP", "SluiceHTTPCacheSQL", "SluiceSQL", "SluiceSQLite", httpTypes, nioCore]),
         tests(
             "SluiceServerTests",
             [

@@ -3,6 +3,7 @@ import Clubhouse
 import Hummingbird
 import NIOCore
 import Sluice
+import SluiceHTTP
 import SluiceSQL
 import SluiceServer
 
@@ -23,6 +24,8 @@ struct CommandFailure {
             self.init(message: error.description, exitCode: 65)
         case let error as SQLError:
             self.init(message: "\(error)", exitCode: error.kind == .configuration ? 78 : 69)
+        case let error as APIClientError:
+            self.init(message: "\(error)", exitCode: 69)
         case let error as RejectionError:
             self.init(message: "\(error)", exitCode: 69)
         case let error as TimeoutError:

@@ -10,6 +10,7 @@ struct SluiceCommand: AsyncParsableCommand {
         abstract: "Backends whose every outgoing call is bounded, retried, cached and measured.",
         subcommands: [
             ServeCommand.self, SimulateCommand.self, ClubhouseCommand.self, MigrateCommand.self, ConfigCommand.self,
+            CachedProxyCommand.self,
         ])
 
     /// Exit codes: 0 done, 64 wrong usage, 65 unusable input, 69 something needed is not available, 78 wrong configuration,

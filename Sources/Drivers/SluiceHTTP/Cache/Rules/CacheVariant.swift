@@ -41,8 +41,11 @@ enum CacheVariant {
 }
 
 /// Bytes as text.
-enum Hexadecimal {
+package enum Hexadecimal {
     private static let digits = Array("0123456789abcdef".utf8)
+
+    /// The SHA-256 of a text: 64 digits.
+    package static func digest(_ text: String) -> String { self.text(SHA256.hash(data: Array(text.utf8))) }
 
     /// Two digits for each byte.
     static func text(_ bytes: some Sequence<UInt8>) -> String {
