@@ -24,6 +24,7 @@ let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-met
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -40,6 +41,7 @@ let package = Package(
         .library(name: "SluiceSQLite", targets: ["SluiceSQLite"]),
         .library(name: "SluiceMySQL", targets: ["SluiceMySQL"]),
         .library(name: "SluiceHTTP", targets: ["SluiceHTTP"]),
+        .library(name: "SluiceWebSocket", targets: ["SluiceWebSocket"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "SluiceServer", targets: ["SluiceServer"]),
         .library(name: "SluiceSimulation", targets: ["SluiceSimulation"]),
@@ -52,6 +54,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
@@ -70,6 +73,9 @@ let package = Package(
         .systemLibrary(
             name: "CSQLite", path: "Sources/Drivers/CSQLite", pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite3"])]),
+        .systemLibrary(
+            name: "CZlib", path: "Sources/Drivers/CZlib", pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         module("Drivers", "SluiceHTTP", ["Sluice", asyncHTTPClient, httpTypes, nioCore, nioHTTP1, nioPosix]),
         .target(name: "CEpoll", path: "Sources/Drivers/CEpoll"),
         .systemLibrary(
@@ -79,6 +85,9 @@ let package = Package(
         module("Drivers", "SluiceMySQL", ["CMariaDB", "Sluice", "SluiceSQL"]),
         module("Drivers", "SluiceSQL", ["Sluice", deque]),
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
+        module(
+            "Drivers", "SluiceWebSocket",
+            ["CZlib", "Sluice", deque, httpTypes, nioCore, nioPosix, nioSSL]),
 
         // MARK: Server
         module(
@@ -120,6 +129,9 @@ let package = Package(
         tests("SluiceSQLTests", ["Sluice", "SluiceSQL", "SluiceTesting"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),
+        tests(
+            "SluiceWebSocketTests",
+            ["Sluice", "SluiceTesting", "SluiceWebSocket", httpTypes, nioCore, nioPosix]),
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
         tests(
             "SluiceServerTests",
