@@ -93,9 +93,8 @@ let package = Package(
         module(
             "Server", "SluiceServer",
             [
-                "Sluice", "SluiceSQL", "SluiceTelemetry", configuration, httpTypes, hummingbird, hummingbirdCore,
-                lifecycle,
-                logging, metrics, nioCore, systemPackage, unixSignals,
+                "Sluice", "SluiceSQL", "SluiceTelemetry", "SluiceWebSocket", configuration, httpTypes, hummingbird,
+                hummingbirdCore, lifecycle, logging, metrics, nioCore, nioHTTP1, systemPackage, unixSignals,
             ]),
 
         // MARK: Testing
@@ -137,8 +136,8 @@ let package = Package(
             "SluiceServerTests",
             [
                 "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting",
-                configuration,
-                httpTypes, hummingbird, hummingbirdTesting, lifecycle, logging, nioCore,
+                "SluiceWebSocket", configuration, httpTypes, hummingbird, hummingbirdTesting, lifecycle, logging,
+                nioCore, nioPosix,
             ]),
         tests(
             "ClubhouseTests",

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import HTTPTypes
 import NIOCore
 
 /// Sends the client's handshake, reads the server's answer, and gives way to the connection with every byte behind the answer.
@@ -84,19 +83,5 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
         self.isDone = true
         self.attempt.settle(.failure(error))
         context.close(promise: nil)
-    }
-}
-
-extension WebSocketConnection {
-    /// Puts the connection's handler behind the handshake's; called on the event loop.
-    static func install(
-        _ role: Role, in context: ChannelHandlerContext, after handshake: any ChannelHandler,
-        _ configuration: WebSocketConfiguration, _ agreement: Agreement, _ headers: HTTPFields
-    ) throws -> WebSocketConnection {
-        let handler = WebSocketHandler(
-            state: ConnectionState(limits: configuration.limits), role: role, configuration: configuration,
-            agreed: agreement.compression)
-        try context.pipeline.syncOperations.addHandler(handler, position: .after(handshake))
-        return WebSocketConnection(channel: context.channel, handler: handler, agreed: agreement, headers: headers)
     }
 }

@@ -8,8 +8,11 @@ package import NIOCore
 package final class Deflater {
     private let windowBits: Int32
     private let keepsWindow: Bool
-    private let effort: WebSocketCompression.Effort
+    let effort: WebSocketCompression.Effort
     private var stream: UnsafeMutablePointer<z_stream>?
+
+    /// The logarithm of the window.
+    var bits: Int { Int(self.windowBits) }
 
     /// - Parameters:
     ///   - windowBits: The logarithm of the window, 9 to 15: zlib cannot deflate with one of 8, and must not be let pretend to.

@@ -226,7 +226,7 @@ public final class WebSocketConnection: Sendable {
     /// Runs `body` where `placement` says, and closes the connection after it.
     ///
     /// With 1000 if it returned, with 1011 if it threw.
-    func serve<Value>(
+    package func serve<Value>(
         _ placement: WebSocketPlacement, _ body: (WebSocketConnection) async throws -> Value
     ) async throws -> Value {
         do {

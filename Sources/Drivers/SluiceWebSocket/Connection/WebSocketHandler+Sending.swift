@@ -29,10 +29,21 @@ extension WebSocketHandler {
         case .fragment(let isText, let bytes, let isLast):
             let wireBytes = self.writer.writeFragment(isText: isText, bytes, isLast: isLast, into: &self.pending)
             self.state.sent(messages: isLast ? 1 : 0, bytes: bytes.readableBytes, wireBytes: wireBytes)
+            if isLast { self.sendDeferred() }
         case .ping(let number): self.sendPing(number)
         case .close(let code, let reason): self.beginClose(code, reason)
         }
         if self.pending.readableBytes > Self.writeLimit { self.flush() }
+    }
+
+    private func sendDeferred() {
+        for shared in self.deferred {
+            self.writer.write(shared, into: &self.pending)
+            self.state.sent(
+                messages: 1, bytes: shared.message.byteCount, wireBytes: shared.message.byteCount)
+        }
+        self.deferred = []
+        self.deferredBytes = 0
     }
 
     /// Writes at the end of this turn, so that what a task sends in one go leaves in one write.

@@ -36,7 +36,9 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Frames that wait for the end of the turn.
     var pending = ByteBuffer()
     var isFlushScheduled = false
-    private var isReading = false
+    /// Messages for many that wait for the end of one in fragments, and how many bytes they have.
+    var deferred: [SharedMessage] = []
+    var deferredBytes = 0
     /// Read, but not looked at yet, since the queue holds as many bytes as it may.
     private var held: ByteBuffer?
     private var isQueueFull = false
@@ -83,7 +85,6 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = self.unwrapInboundIn(data)
-        self.isReading = true
         self.keepAlive?.heard()
         if self.held != nil {
             self.held?.writeBuffer(&bytes)
@@ -93,7 +94,6 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        self.isReading = false
         self.flush()
         context.fireChannelReadComplete()
     }

@@ -5,9 +5,9 @@ package import NIOCore
 ///
 /// A state machine without I/O.
 package struct FrameWriter {
-    private let role: Role
-    private let threshold: Int
-    private let deflater: Deflater?
+    let role: Role
+    let threshold: Int
+    let deflater: Deflater?
     private var keys = MaskingKeys()
     private var scratch = ByteBuffer()
     /// Whether fragments of one message are being sent, and whether they are compressed.
@@ -23,6 +23,9 @@ package struct FrameWriter {
         self.deflater = deflater
         self.threshold = threshold
     }
+
+    /// Whether no message in fragments is under way.
+    var isBetweenMessages: Bool { !self.isStreamBegun }
 
     /// Appends a whole message in one frame.
     ///
@@ -131,11 +134,5 @@ package struct FrameWriter {
             }
             return size + payload.count
         }
-    }
-
-    /// Appends a frame that was made before for all connections, and forgets what the peer's window no longer agrees with.
-    package mutating func writeShared(_ frame: ByteBuffer, isCompressed: Bool, into output: inout ByteBuffer) {
-        output.writeImmutableBuffer(frame)
-        if isCompressed { self.deflater?.forget() }
     }
 }
