@@ -6,7 +6,7 @@ import SluiceWebSocket
 func withServer<Value: Sendable>(
     options: WebSocketServer.Options = WebSocketServer.Options(),
     accept: @escaping @Sendable (WebSocketRequest) async throws -> WebSocketAcceptance = { _ in .accept() },
-    serve: @escaping @Sendable (WebSocketConnection) async throws -> Void = echo,
+    serving serve: @escaping @Sendable (WebSocketConnection) async throws -> Void = echo,
     _ body: @Sendable (WebSocketServer, _ port: Int) async throws -> Value
 ) async throws -> Value {
     let server = WebSocketServer(port: 0, options: options, accept: accept, serve: serve)
