@@ -3,9 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := libsqlite3-dev libpq-dev libmariadb-dev zlib1g-dev pkg-config
-TEST_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv postgresql mariadb-server-core mariadb-client redis-server squid
+TEST_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv chromium postgresql mariadb-server-core mariadb-client redis-server squid
 
-.PHONY: help run test check check-threads bench bench-http bench-core bench-sql bench-policies conformance docs format clean
+.PHONY: help run test check check-threads bench bench-http bench-core bench-sql bench-websocket bench-policies conformance docs format clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,7 +32,7 @@ check: ## Check the format, warnings and imports.
 check-threads: ## Run the core's tests under ThreadSanitizer.
 	@scripts/check-threads --no-parallel --skip Model --skip Wheel --skip realStall --skip leavers
 
-bench: bench-core bench-http bench-sql ## Run every benchmark; figures go to Benchmarks/results.
+bench: bench-core bench-http bench-sql bench-websocket ## Run every benchmark; figures go to Benchmarks/results.
 
 bench-core: ## Measure what each policy adds to a call, in time, allocations and instructions, beside Python's libraries.
 	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv valgrind gcc
@@ -49,6 +49,10 @@ bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAP
 bench-sql: ## Measure the databases beside pgbench, C, asyncpg, SQLAlchemy, asyncmy, aiomysql, aiosqlite and GRDB (ROUNDS=…, SECONDS=…).
 	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv postgresql mariadb-server-core mariadb-client libpq-dev libmariadb-dev gcc
 	@Benchmarks/run sql $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-websocket: ## Measure WebSocket echo beside python websockets, and the memory of 10,000 idle connections.
+	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv gcc
+	@Benchmarks/run websocket
 
 conformance: ## Put the same scenarios to Sluice and to every library that can be installed, in one table.
 	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv

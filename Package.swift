@@ -45,6 +45,7 @@ let package = Package(
         .library(name: "SluiceMySQL", targets: ["SluiceMySQL"]),
         .library(name: "SluiceHTTP", targets: ["SluiceHTTP"]),
         .library(name: "SluiceHTTPCacheSQL", targets: ["SluiceHTTPCacheSQL"]),
+        .library(name: "SluiceWebSocket", targets: ["SluiceWebSocket"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "SluiceServer", targets: ["SluiceServer"]),
         .library(name: "SluiceSimulation", targets: ["SluiceSimulation"]),
@@ -95,6 +96,9 @@ let package = Package(
         module("Drivers", "SluiceMySQL", ["CMariaDB", "Sluice", "SluiceSQL"]),
         module("Drivers", "SluiceSQL", ["Sluice", asyncAlgorithms, deque]),
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
+        module(
+            "Drivers", "SluiceWebSocket",
+            ["CZlib", "Sluice", deque, httpTypes, nioCore, nioPosix, nioSSL]),
 
         // MARK: Features
         module("Features", "SluiceHTTPCacheSQL", ["Sluice", "SluiceHTTP", "SluiceSQL", nioCore]),
@@ -103,9 +107,8 @@ let package = Package(
         module(
             "Server", "SluiceServer",
             [
-                "Sluice", "SluiceSQL", "SluiceTelemetry", configuration, httpTypes, hummingbird, hummingbirdCore,
-                lifecycle,
-                logging, metrics, nioCore, systemPackage, unixSignals,
+                "Sluice", "SluiceSQL", "SluiceTelemetry", "SluiceWebSocket", configuration, httpTypes, hummingbird,
+                hummingbirdCore, lifecycle, logging, metrics, nioCore, nioHTTP1, systemPackage, unixSignals,
             ]),
 
         // MARK: Testing
@@ -140,6 +143,9 @@ let package = Package(
         tests("SluiceSQLTests", ["Sluice", "SluiceSQL", "SluiceTesting"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),
+        tests(
+            "SluiceWebSocketTests",
+            ["Sluice", "SluiceTesting", "SluiceWebSocket", httpTypes, nioCore, nioPosix]),
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
         tests(
             "SluiceHTTPCacheSQLTests",
@@ -148,8 +154,8 @@ let package = Package(
             "SluiceServerTests",
             [
                 "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting",
-                configuration,
-                httpTypes, hummingbird, hummingbirdTesting, lifecycle, logging, nioCore,
+                "SluiceWebSocket", configuration, httpTypes, hummingbird, hummingbirdTesting, lifecycle, logging,
+                nioCore, nioPosix,
             ]),
         tests(
             "ClubhouseTests",

@@ -29,6 +29,9 @@ let package = Package(
                 .product(name: "SluiceSQLite", package: "sluice"), .product(name: "SluicePostgres", package: "sluice"),
                 .product(name: "SluiceMySQL", package: "sluice"),
             ], swiftSettings: settings),
+        .executableTarget(
+            name: "WebSocketBench",
+            dependencies: [sluice, .product(name: "SluiceWebSocket", package: "sluice")], swiftSettings: settings),
         .executableTarget(name: "CoreBench", dependencies: ["CoreCases"], swiftSettings: settings),
         .executableTarget(
             name: "PolicyBenchmarks",

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+import HTTPTypes
+import NIOCore
+import Sluice
+import SluiceTesting
+@testable import SluiceWebSocket
+import Synchronization
+import Testing
+
+@Suite("A connection")
+struct ConnectionTests {
+    private static func url(_ port: Int) -> String { "ws://127.0.0.1:\(port)/" }
+
+    @Test("reads no further than its queue, and still answers pings and notices life")
+    func backPressure() async throws {
+        let open = Gate()
+        let options = WebSocketServer.Options(
+            connection: WebSocketConfiguration(limits: WebSocketLimits(queuedMessages: 4), compression: nil))
+        let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
+            try await open.pass()
+            try await echo(connection)
+        }
+        try await withServer(options: options, serving: serve) { _, port in
+            try await WebSocketClient().withConnection(Self.url(port)) { connection in
+                let text = String(repeating: "x", count: 100_000)
+                // More than sockets and queue hold, so that sending must come to wait.
+                let isSent = Locked(0)
+                async let sending: Void = {
+                    for _ in 0..<200 {
+                        try await connection.send(text)
+                        isSent.withLock { $0 += 1 }
+                    }
+                }()
+                // A ping on a connection of its own would say nothing; this one was sent before anything filled up.
+                var last = -1
+                while isSent.withLock({ $0 }) != last || last == 0 {
+                    last = isSent.withLock { $0 }
+                    for _ in 0..<2_000 { await Task.yield() }
+                }
+                #expect(last < 200)
+                open.open()
+                for _ in 0..<200 { #expect(try await connection.receive() == .text(text)) }
+                try await sending
+            }
+        }
+    }
+
+    @Test("answers pings while nobody receives")
+    func pingsBesideTheQueue() async throws {
+        let serve: @Sendable (WebSocketConnection) async throws -> Void = { _ in try await Gate().pass() }
+        try await withServer(serving: serve) { _, port in
+            let connection = try await WebSocketClient().connect(Self.url(port))
+            for _ in 0..<10 { try await connection.send("nobody receives this") }
+            #expect(try await connection.ping() > .zero)
+            #expect(connection.statistics.latency != nil)
+            connection.cut()
+        }
+    }
+
+    @Test("is cut when the peer is silent after a ping, and says so")
+    func keepAlive() async throws {
+        let time = VirtualTime()
+        try await ScriptedServer.run { connection in
+            guard let request = try await connection.requestHead() else { return }
+            try await connection.write(WireConnectionTests.answer(to: request, nil))
+            try await connection.waitForClose()
+        } _: { server in
+            let configuration = WebSocketConfiguration(
+                compression: nil, pingInterval: .seconds(20), pingTimeout: .seconds(5), time: time)
+            let connection = try await WebSocketClient(configuration: configuration).connect(Self.url(server.port))
+            async let end = #expect(throws: WebSocketError.self) { try await connection.receive() }
+            await time.waitForAlarms(1)
+            let alarms = time.alarmsEverSet
+            time.advance(by: .seconds(20))
+            while time.alarmsEverSet == alarms { await Task.yield() }
+            time.advance(by: .seconds(5))
+            #expect(await end?.kind == .keepAliveTimedOut)
+            #expect(await end?.retryAdvice == .ifIdempotent(after: nil))
+        }
+    }
+
+    @Test("is cut when the peer does not answer a close frame")
+    func closeTimeout() async throws {
+        let time = VirtualTime()
+        try await ScriptedServer.run { connection in
+            guard let request = try await connection.requestHead() else { return }
+            try await connection.write(WireConnectionTests.answer(to: request, nil))
+            try await connection.waitForClose()
+        } _: { server in
+            let configuration = WebSocketConfiguration(compression: nil, pingInterval: nil, time: time)
+            let connection = try await WebSocketClient(configuration: configuration).connect(Self.url(server.port))
+            async let closing: Void = connection.close(reason: "bye")
+            await time.waitForAlarms(1)
+            time.advance(by: .seconds(10))
+            await closing
+            #expect(connection.closure == WebSocketClosure(code: .abnormal, isByPeer: false))
+            #expect(try await connection.receive() == nil)
+            let error = await #expect(throws: WebSocketError.self) { try await connection.send("late") }
+            #expect(error?.kind == .closed)
+        }
+    }
+
+    @Test("waits at most so long for the handshake")
+    func handshakeTimeout() async throws {
+        let time = VirtualTime()
+        try await ScriptedServer.run { connection in
+            _ = try await connection.requestHead()
+            try await connection.waitForClose()
+        } _: { server in
+            let configuration = WebSocketConfiguration(handshakeTimeout: .seconds(3), time: time)
+            async let end = #expect(throws: WebSocketError.self) {
+                try await WebSocketClient(configuration: configuration).connect(Self.url(server.port))
+            }
+            await time.waitForAlarms(1)
+            time.advance(by: .seconds(3))
+            #expect(await end?.kind == .timedOut)
+        }
+    }
+
+    @Test("lets a cancelled task go and loses no message to it")
+    func cancellation() async throws {
+        try await withServer { _, port in
+            let connection = try await WebSocketClient().connect(Self.url(port))
+            let receiving = Task { try await connection.receive() }
+            while connection.state.state.withLock({ $0.receivers.isEmpty }) { await Task.yield() }
+            receiving.cancel()
+            await #expect(throws: CancellationError.self) { try await receiving.value }
+            try await connection.send("a")
+            #expect(try await connection.receive() == .text("a"))
+            let waiting = Task { try await connection.ping() }
+            waiting.cancel()
+            _ = await waiting.result
+            await connection.close()
+        }
+        let connecting = Task { try await WebSocketClient().connect("ws://127.0.0.1:9/") }
+        connecting.cancel()
+        await #expect(throws: (any Error).self) { try await connecting.value }
+    }
+
+    @Test("sends a message in fragments as one, and others behind it")
+    func fragments() async throws {
+        try await withServer { _, port in
+            try await WebSocketClient().withConnection(Self.url(port)) { connection in
+                let (stream, parts) = AsyncStream.makeStream(of: ByteBuffer.self)
+                async let streaming: Void = connection.send(fragments: stream)
+                while !connection.state.state.withLock({ $0.isStreaming }) { await Task.yield() }
+                parts.yield(ByteBuffer(string: "one "))
+                async let other: Void = connection.send("behind")
+                #expect(try await connection.ping() > .zero)
+                parts.yield(ByteBuffer(string: "two"))
+                parts.finish()
+                _ = try await (streaming, other)
+                #expect(try await connection.receive() == .binary(ByteBuffer(string: "one two")))
+                #expect(try await connection.receive() == .text("behind"))
+            }
+        }
+    }
+
+    @Test("ends its messages in good order, or with an error that says why")
+    func ends() async throws {
+        let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
+            struct Failure: Error {}
+            guard case .text(let text) = try await connection.receive() else { return }
+            if text == "fail" { throw Failure() }
+            if text == "cut" { connection.cut() }
+            if text == "code" { await connection.close(WebSocketCloseCode(rawValue: 4_000), reason: "why") }
+        }
+        try await withServer(serving: serve) { server, port in
+            let client = try WebSocketClient()
+            for (text, kind, code) in [
+                ("return", nil, 1_000), ("fail", .closed, 1_011), ("code", .closed, 4_000), ("cut", .connectionLost, 1_006),
+            ] as [(String, WebSocketError.Kind?, UInt16)] {
+                let connection = try await client.connect(Self.url(port))
+                try await connection.send(text)
+                do {
+                    #expect(try await connection.receive() == nil)
+                    #expect(kind == nil, "\(text)")
+                } catch let error as WebSocketError {
+                    #expect(error.kind == kind, "\(text)")
+                    #expect(!error.description.contains("why"))
+                }
+                #expect(connection.closure?.code.rawValue == code, "\(text)")
+            }
+            while server.statistics.closures.values.reduce(0, +) < 4 { await Task.yield() }
+            #expect(server.statistics.closures[.internalError] == 1)
+        }
+    }
+
+    @Test("is closed when nobody holds it any more")
+    func released() async throws {
+        try await withServer { server, port in
+            do { _ = try await WebSocketClient().connect(Self.url(port)) }
+            while server.statistics.connections > 0 { await Task.yield() }
+            #expect(server.statistics.accepted == 1)
+        }
+    }
+
+    @Test("is not made to an address that is not allowed")
+    func addresses() async throws {
+        try await withServer { server, port in
+            let client = try WebSocketClient(isAddressAllowed: { $0?.ipAddress != "127.0.0.1" })
+            let error = await #expect(throws: WebSocketError.self) { try await client.connect(Self.url(port)) }
+            #expect(error?.kind == .addressNotAllowed)
+        }
+    }
+
+    @Test("is made again after it was lost, with fresh headers, until its user has done")
+    func reconnects() async throws {
+        let tokens = Locked<[String]>([])
+        let accept: @Sendable (WebSocketRequest) async throws -> WebSocketAcceptance = { request in
+            let count = tokens.withLock { seen in
+                seen.append(request.headers[.authorization] ?? "none")
+                return seen.count
+            }
+            return count == 2 ? .refuse(status: 503) : .accept()
+        }
+        let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
+            let count = tokens.withLock { $0.count }
+            if count == 1 { connection.cut() }
+            if count == 3 { await connection.close(.goingAway) }
+            try await echo(connection)
+        }
+        try await withServer(accept: accept, serving: serve) { _, port in
+            let asked = Locked(0)
+            let answers = Locked(0)
+            try await WebSocketClient().reconnecting(
+                to: Self.url(port),
+                headers: {
+                    [.authorization: "Bearer \(asked.withLock { asked -> Int in asked += 1; return asked })"]
+                }, backoff: .constant(.milliseconds(1))
+            ) { connection in
+                try await connection.send("hello")
+                guard try await connection.receive() == .text("hello") else { return }
+                answers.withLock { $0 += 1 }
+            }
+            #expect(tokens.withLock { $0 } == (1...4).map { "Bearer \($0)" })
+            #expect(answers.withLock { $0 } == 1)
+        }
+        let client = try WebSocketClient()
+        try await withServer(accept: { _ in .refuse(status: 403) }) { _, port in
+            let error = await #expect(throws: WebSocketError.self) {
+                try await client.reconnecting(to: Self.url(port)) { _ in }
+            }
+            #expect(error?.status == 403)
+        }
+    }
+
+    @Test("takes no answer that does not fit its handshake", arguments: [
+        ("HTTP/1.1 200 OK\r\n\r\n", WebSocketError.Kind.refused), ("SSH-2.0\r\n\r\n", .invalidHandshake),
+        ("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", .invalidHandshake),
+        ("ACCEPT\r\nSec-WebSocket-Protocol: other\r\n\r\n", .invalidHandshake),
+        ("ACCEPT\r\nSec-WebSocket-Extensions: permessage-bzip2\r\n\r\n", .invalidHandshake),
+        ("ACCEPT\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=15\r\n\r\n", .invalidHandshake),
+        ("", .connectionLost),
+    ])
+    func badAnswers(answer: String, kind: WebSocketError.Kind) async throws {
+        try await ScriptedServer.run { connection in
+            guard let request = try await connection.requestHead() else { return }
+            let accept = WireConnectionTests.answer(to: request, nil).dropLast(4)
+            try await connection.write(answer.replacing("ACCEPT", with: accept))
+        } _: { server in
+            let error = await #expect(throws: WebSocketError.self) {
+                try await WebSocketClient().connect(Self.url(server.port), subprotocols: ["mine"])
+            }
+            #expect(error?.kind == kind)
+        }
+    }
+}
