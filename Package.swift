@@ -76,7 +76,7 @@ let package = Package(
             name: "CPQ", path: "Sources/Drivers/CPQ", pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         module("Drivers", "SluicePostgres", ["CEpoll", "CPQ", "Sluice", "SluiceSQL", deque]),
-        module("Drivers", "SluiceMySQL", ["CMariaDB", "Sluice", "SluiceSQL"]),
+        module("Drivers", "SluiceMySQL", ["CMariaDB", "Sluice", "SluiceSQL", deque]),
         module("Drivers", "SluiceSQL", ["Sluice", deque]),
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
 
@@ -137,7 +137,10 @@ let package = Package(
             path: "Apps/Clubhouse/Tests"),
         tests(
             "IntegrationTests",
-            ["SluiceCommand", "SluiceSimulation", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
+            [
+                "Sluice", "SluiceCommand", "SluiceMySQL", "SluicePostgres", "SluiceSQL", "SluiceSQLite",
+                "SluiceSimulation", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+            ]),
     ]
 )
 
