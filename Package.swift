@@ -93,7 +93,7 @@ let package = Package(
             name: "CPQ", path: "Sources/Drivers/CPQ", pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         module("Drivers", "SluicePostgres", ["CEpoll", "CPQ", "Sluice", "SluiceSQL", deque]),
-        module("Drivers", "SluiceMySQL", ["CMariaDB", "Sluice", "SluiceSQL"]),
+        module("Drivers", "SluiceMySQL", ["CMariaDB", "Sluice", "SluiceSQL", deque]),
         module("Drivers", "SluiceSQL", ["Sluice", asyncAlgorithms, deque]),
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
         module(
@@ -166,7 +166,10 @@ let package = Package(
             path: "Apps/Clubhouse/Tests"),
         tests(
             "IntegrationTests",
-            ["SluiceCommand", "SluiceSimulation", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
+            [
+                "Sluice", "SluiceCommand", "SluiceMySQL", "SluicePostgres", "SluiceSQL", "SluiceSQLite",
+                "SluiceSimulation", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+            ]),
     ]
 )
 

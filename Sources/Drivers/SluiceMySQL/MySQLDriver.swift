@@ -16,6 +16,7 @@ public final class MySQLDriver: DatabaseDriver {
     public static let schemes = ["mysql", "mariadb"]
 
     private let pool: ConnectionPool<MySQLConnection>
+    private let lanes: MySQLLanes
 
     /// Opens the database that `url` names, with one connection to begin with.
     public static func open(_ url: DatabaseURL, _ options: DatabaseOptions) async throws -> any DatabaseDriver {
@@ -36,48 +37,22 @@ public final class MySQLDriver: DatabaseDriver {
         ) { id in
             try await MySQLConnection.open(settings, poolID: id)
         }
+        self.lanes = MySQLLanes(self.pool, time: options.time)
     }
 
     /// `mysql`.
     public var dialect: SQLDialect { .mysql }
 
-    /// What the pool's connections do at this moment.
-    public var poolStatus: PoolStatus { self.pool.status }
-
-    /// Runs one statement on its own.
-    ///
-    /// The caller's task is suspended once for all of it: the connection that is lent runs the statement on its thread, goes back
-    /// to the pool there, and with that, as a rule, begins the statement of the next who waits.
-    public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {
-        try Task.checkCancellation()
-        let call = MySQLCall(query)
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let leave = self.pool.acquire(.exclusive) { claim in
-                    switch claim {
-                    case .success(let connection): self.perform(call, on: connection, continuation)
-                    case .failure(let error): continuation.resume(throwing: error)
-                    }
-                }
-                if let leave { call.waits(leave) }
-            }
-        } onCancel: {
-            call.cancel()
-        }
+    /// What the pool's connections do at this moment; single statements that wait are among those who wait.
+    public var poolStatus: PoolStatus {
+        var status = self.pool.status
+        status.waiting += self.lanes.waitingCount
+        return status
     }
 
-    private func perform(
-        _ call: MySQLCall, on connection: MySQLConnection, _ continuation: CheckedContinuation<SQLResult, any Error>
-    ) {
-        call.runs(connection)
-        let isAccepted = connection.execute(call.query, call.run) { result in
-            if connection.isDirty { connection.resetHere() }
-            self.takeBack(connection)
-            continuation.resume(with: result)
-        }
-        guard !isAccepted else { return }
-        self.pool.release(connection, isReusable: false)
-        continuation.resume(throwing: SQLError(.connection, message: "the connection is closed", hasRun: false))
+    /// Runs one statement on its own, on a connection's thread, behind those that wait already.
+    public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {
+        try await self.lanes.execute(query)
     }
 
     /// Lends a connection; `body` runs on its thread.
@@ -104,12 +79,7 @@ public final class MySQLDriver: DatabaseDriver {
 
     private func giveBack(_ connection: MySQLConnection) async {
         if connection.isDirty { await connection.reset() }
-        self.takeBack(connection)
-    }
-
-    private func takeBack(_ connection: MySQLConnection) {
-        if !connection.isUsable, !connection.wasCutOff { self.pool.invalidate(because: connection) }
-        self.pool.release(connection, isReusable: connection.isUsable)
+        self.pool.takeBack(connection)
     }
 
     /// MySQL cannot tell.

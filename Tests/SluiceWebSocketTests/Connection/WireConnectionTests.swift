@@ -92,7 +92,7 @@ struct WireConnectionTests {
             guard let request = try await connection.requestHead() else { return }
             try await connection.write(Self.answer(to: request, wire.compression))
             try await connection.write(ByteBuffer(bytes: wire.bytes(from: .server)))
-            let answers = try await Self.answers(ByteBuffer(), as: .server, wire) { try await connection.next() }
+            let answers = try await Self.answers(ByteBuffer(), as: .server, wire) { try await connection.read() }
             heard.withLock { $0 = answers }
         } _: { server in
             let client = try WebSocketClient(configuration: Self.options(for: wire))

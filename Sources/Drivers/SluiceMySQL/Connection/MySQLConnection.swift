@@ -144,25 +144,17 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
         }
     }
 
-    /// Runs one statement of a caller that is no task, and hands the result over on the connection's thread.
-    ///
-    /// - Returns: False if the connection's thread has been stopped, and `body` will never be called.
-    func execute(
-        _ query: SQLQuery, _ run: MySQLWatch.Run, then body: @escaping @Sendable (Result<SQLResult, any Error>) -> Void
-    ) -> Bool {
-        self.thread.call {
-            body(
-                Result {
-                    try self.runHere(run, { query.onlyReads }) { session throws(SQLError) in try session.execute(query)
-                    }
-                })
-        }
-    }
-
     /// Stops a statement, whether it has begun or not.
     func cancel(_ run: MySQLWatch.Run) { self.watch.cancel(run) }
 
     // MARK: On the thread
+
+    /// Runs one statement; stopped as ``run(onlyReads:_:)`` says.
+    func executeHere(_ query: SQLQuery, _ run: MySQLWatch.Run) -> Result<SQLResult, any Error> {
+        Result {
+            try self.runHere(run, { query.onlyReads }) { session throws(SQLError) in try session.execute(query) }
+        }
+    }
 
     /// Undoes what a borrower has left open.
     func resetHere() {

@@ -21,7 +21,7 @@ final class MySQLKill: Sendable {
     private let isDone = DispatchSemaphore(value: 0)
 
     init(_ settings: MySQLSettings, connectionID: UInt, socket: MySQLSocket) {
-        self.settings = settings.impatient(Self.grace)
+        self.settings = settings.impatient(Self.grace).withoutDatabase
         self.connectionID = connectionID
         self.socket = socket
     }

@@ -27,7 +27,7 @@ struct MySQLSettings: Sendable {
     let socket: String?
     let user: String
     let password: String
-    let database: String?
+    private(set) var database: String?
     let tls: TLS
     let rootCertificate: String?
     /// Seconds until a connection must be there: 10 unless the URL says otherwise.
@@ -80,6 +80,13 @@ struct MySQLSettings: Sendable {
         settings.connectTimeout = min(self.connectTimeout, seconds)
         settings.readTimeout = min(self.readTimeout, seconds)
         settings.writeTimeout = min(self.writeTimeout, seconds)
+        return settings
+    }
+
+    /// The same, but for a connection that only stops another's statement: the server's list tells it from the pool's by this.
+    var withoutDatabase: MySQLSettings {
+        var settings = self
+        settings.database = nil
         return settings
     }
 

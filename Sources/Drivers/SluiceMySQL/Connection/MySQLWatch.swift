@@ -13,7 +13,7 @@ import Synchronization
 final class MySQLWatch: Sendable {
     /// One statement, from before it is sent until its answer is there.
     final class Run: Sendable {
-        let isCancelled = Atomic(false)
+        fileprivate let isCancelled = Atomic(false)
         fileprivate let context = OperationContext.current
 
         /// Whether its deadline has come.

@@ -2,6 +2,7 @@
 import Foundation
 import Sluice
 import SluiceSQL
+import SluiceTesting
 import Testing
 
 @testable import SluiceMySQL
@@ -105,5 +106,74 @@ extension Task where Failure == any Error {
         get async throws {
             do { return try await self.value } catch is CancellationError { return nil }
         }
+    }
+}
+
+/// Opens a database as long as `body` runs.
+func withDatabase<Value>(
+    at url: String, pool: PoolSettings = PoolSettings(size: 4, overflow: 2), timeout: Duration = .seconds(30),
+    _ body: (Database) async throws -> Value
+) async throws -> Value {
+    let database = try await Database.open(url, drivers: [MySQLDriver.self], pool: pool, timeout: timeout)
+    let result: Result<Value, any Error>
+    do {
+        result = .success(try await body(database))
+    } catch {
+        result = .failure(error)
+    }
+    await database.close()
+    return try result.get()
+}
+
+/// A database of one test's own that is reached through a proxy, and the same directly.
+func withProxy<Value: Sendable>(
+    pool: PoolSettings = PoolSettings(size: 4, overflow: 2), timeout: Duration = .seconds(30),
+    parameters: String = "", _ body: (_ database: Database, _ other: Database, FaultProxy) async throws -> Value
+) async throws -> Value {
+    try await withDatabase { other, name in
+        let address = try TestServer.address().split(separator: ":")
+        return try await FaultProxy.run(
+            upstream: String(address[0]), port: try #require(Int(address[1]))
+        ) { proxy in
+            let url = "mariadb://root@127.0.0.1:\(proxy.port)/\(name)\(parameters)"
+            return try await withDatabase(at: url, pool: pool, timeout: timeout) { database in
+                // The proxy is let go of first, or closing would wait for what it holds back.
+                defer { proxy.set(.pass) }
+                return try await body(database, other, proxy)
+            }
+        }
+    }
+}
+
+/// Waits until nothing of a database's pool is lent; a minute is a bound and not an expectation.
+func untilNothingIsLent(_ database: Database) async throws {
+    let driver = try #require(database.driver as? MySQLDriver)
+    let limit = SystemTime.shared.now.advanced(by: .seconds(60))
+    while driver.poolStatus.leases > 0 || driver.poolStatus.waiting > 0 {
+        try #require(SystemTime.shared.now < limit, "\(driver.poolStatus)")
+        await Task.yield()
+    }
+}
+
+/// Opens every connection that a pool of four may keep.
+func fill(_ database: Database) async throws {
+    let gate = Gate()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<4 { group.addTask { try await database.read { _ in try await gate.pass() } } }
+        await gate.waitForArrivals(4)
+        gate.open()
+        try await group.waitForAll()
+    }
+    try await untilNothingIsLent(database)
+}
+
+/// Runs statements and transactions at once, none of which may fail.
+func use(_ database: Database) async throws {
+    try await withThrowingTaskGroup(of: Int.self) { group in
+        for number in 0..<50 {
+            group.addTask { try await database.scalar("SELECT \(number)") - number }
+            group.addTask { try await database.read { try await $0.scalar("SELECT \(number)") } - number }
+        }
+        for try await difference in group { #expect(difference == 0) }
     }
 }

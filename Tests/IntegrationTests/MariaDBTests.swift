@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import SluiceMySQL
+import SluiceSQL
+import Testing
+
+/// Clubhouse on MariaDB: the same commands, and the same answers as on SQLite.
+@Suite("Clubhouse on MariaDB", .timeLimit(.minutes(5)))
+struct MariaDBTests {
+    private let paths = [
+        "/clubhouse/seasons", "/clubhouse/table?season=English%20Premier%20League%202023/24",
+        "/clubhouse/matches?team=Arsenal%20FC&limit=40", "/clubhouse/matches?from=2024-05-01&status=played",
+        "/clubhouse/matches?season=nothing", "/clubhouse/matches?team=arsenal%20fc",
+    ]
+
+    /// Imports the sample season and asks for everything.
+    private func answers(_ url: String) async throws -> [String] {
+        try await withFolder { folder in
+            let arguments = ["clubhouse", "import", "\(Sluice.samples)/2023-24-en.1.json", "--database", url]
+            for expected in [#""new":380"#, #""unchanged":380"#] {
+                let result = try await Sluice.run(arguments, in: folder)
+                #expect(result.status == 0, "\(result.errors)")
+                #expect(result.output.contains(expected), "\(result.output)")
+            }
+            let server = try Sluice(["serve", "--port", "0", "--database", url], in: folder)
+            let result: Result<[String], any Error>
+            do {
+                let address = try await server.waitForAddress()
+                var answers: [String] = []
+                for path in self.paths {
+                    let (status, body) = try await fetch(address + path)
+                    answers.append("\(path) \(status) \(body)")
+                }
+                result = .success(answers)
+            } catch {
+                result = .failure(error)
+            }
+            server.signal(SIGTERM)
+            #expect(try await server.waitForExit().status == 0)
+            return try result.get()
+        }
+    }
+
+    @Test("a season is imported, twice no more than once, and read with SQLite's answers; the schema is undone")
+    func sameAnswers() async throws {
+        let address = try #require(
+            ProcessInfo.processInfo.environment["SLUICE_TEST_MARIADB"], "SLUICE_TEST_MARIADB is not set; run make test")
+        let server = try await Database.open("mysql://root@\(address)/", drivers: [MySQLDriver.self])
+        let name = "club_\(UUID().uuidString.prefix(8).lowercased())"
+        _ = try await server.execute("CREATE DATABASE \(identifier: name)")
+        do {
+            try await withFolder { folder in
+                let expected = try await self.answers("sqlite:\(folder.path)/club.db")
+                #expect(expected[1].contains(#""points":91,"team":"Manchester City FC","won":28"#))
+                let url = "mysql://root@\(address)/\(name)"
+                let found = try await self.answers(url)
+                for (found, expected) in zip(found, expected) {
+                    // The operation's number in a problem is another each time.
+                    let isProblem = expected.contains(" 404 ")
+                    #expect(isProblem ? found.contains(" 404 ") : found == expected)
+                }
+                let down = try await Sluice.run(["migrate", "down", "clubhouse", "--database", url], in: folder)
+                #expect(down.status == 0, "\(down.errors)")
+                let tables = try await server.rows(
+                    "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = \(name)")
+                #expect(try tables.map { try $0.decode("name", as: String.self) } == ["sluice_migrations"])
+            }
+        } catch {
+            _ = try? await server.execute("DROP DATABASE \(identifier: name)")
+            throw error
+        }
+        _ = try await server.execute("DROP DATABASE \(identifier: name)")
+        await server.close()
+    }
+}
