@@ -168,4 +168,3 @@ final class APIHop: Sendable {
         return error
     }
 }
-

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import NIOCore
+import Foundation
+public import NIOCore
 import NIOPosix
 
 #if canImport(Glibc)
@@ -27,6 +28,46 @@ public struct ScriptedServer: Sendable {
             }
             return nil
         }
+
+        /// Reads a request, its body included.
+        ///
+        /// - Returns: The head, and the body without its framing; nil if the client closed the connection first.
+        public func request() async throws -> (head: String, body: String)? {
+            var text = ""
+            while true {
+                if let end = text.range(of: "\r\n\r\n") {
+                    let (head, rest) = (String(text[..<end.lowerBound]), text[end.upperBound...])
+                    if let body = Self.body(head.lowercased(), rest) { return (head, body) }
+                }
+                guard let part = try await self.reader.next() else { return nil }
+                text += String(buffer: part)
+            }
+        }
+
+        /// The body, if the whole of it is in `rest`.
+        private static func body(_ head: String, _ rest: Substring) -> String? {
+            if head.contains("transfer-encoding: chunked") {
+                var (body, rest) = ("", rest.utf8)
+                while let line = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                    guard let size = Int(Substring(rest[..<line].dropLast()), radix: 16) else { return nil }
+                    rest = rest[rest.index(after: line)...]
+                    guard rest.count >= size + 2 else { return nil }
+                    body += String(Substring(rest.prefix(size)))
+                    rest = rest.dropFirst(size + 2)
+                    if size == 0 { return body }
+                }
+                return nil
+            }
+            let length = head.split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
+                .flatMap { Int($0.split(separator: ":")[1].filter(\.isNumber)) }
+            return rest.utf8.count >= length ?? 0 ? String(rest) : nil
+        }
+
+        /// Reads whatever comes next; nil if the client closed the connection.
+        public func read() async throws -> ByteBuffer? { try await self.reader.next() }
+
+        /// Sends bytes, and returns once there is room for more.
+        public func write(_ bytes: ByteBuffer) async throws { try await self.outbound.write(bytes) }
 
         /// Sends text as it is.
         public func write(_ text: String) async throws {

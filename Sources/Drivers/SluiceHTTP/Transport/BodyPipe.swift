@@ -104,7 +104,8 @@ package final class BodyPipe: Sendable {
                     let before = state.bytes
                     state.bytes -= part.readableBytes
                     let hasRoom = before >= Self.highWatermark && state.bytes < Self.highWatermark
-                    return .part(part, writer: state.bytes < Self.highWatermark ? state.writer.take() : nil, hasRoom: hasRoom)
+                    return .part(
+                        part, writer: state.bytes < Self.highWatermark ? state.writer.take() : nil, hasRoom: hasRoom)
                 }
                 if let end = state.end { return .end(end) }
                 let suspension = Suspension<Void>()

@@ -120,7 +120,9 @@ final class SessionExchange: Sendable {
     private static func translated(_ response: HTTPURLResponse) -> HTTPResponse {
         var head = HTTPResponse(status: .init(code: response.statusCode))
         for (name, value) in response.allHeaderFields {
-            guard let text = name as? String, let name = HTTPField.Name(text), let value = value as? String else { continue }
+            guard let text = name as? String, let name = HTTPField.Name(text), let value = value as? String else {
+                continue
+            }
             // A session puts fields of one name together; a cookie's date has commas of its own.
             let values = name == .setCookie ? SetCookieList.split(value) : [value]
             for value in values { head.headerFields.append(HTTPField(name: name, value: value)) }
@@ -153,7 +155,8 @@ final class SessionExchange: Sendable {
             return APIClientError(.invalidResponse, message: "the answer is not HTTP", cause: error)
         default:
             return APIClientError(
-                .connectionLost, message: "the server closed the connection before its answer was complete", cause: error)
+                .connectionLost, message: "the server closed the connection before its answer was complete",
+                cause: error)
         }
     }
 }

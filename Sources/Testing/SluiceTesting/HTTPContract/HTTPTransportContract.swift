@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import HTTPTypes
+import NIOCore
+public import SluiceHTTP
+
+/// What every HTTP transport must do alike, as checks against servers that do exactly what they are told.
+///
+/// ```swift
+/// @Test("keeps the contract", arguments: HTTPTransportContract.checks)
+/// func contract(check: HTTPTransportContract.Check) async throws { try await check.run { MyTransport() } }
+/// ```
+public enum HTTPTransportContract {
+    /// One thing that must hold.
+    public struct Check: Sendable, CustomStringConvertible {
+        /// What must hold, as a sentence.
+        public let name: String
+        let body: @Sendable (any HTTPTransport) async throws -> Void
+
+        init(_ name: String, _ body: @escaping @Sendable (any HTTPTransport) async throws -> Void) {
+            self.name = name
+            self.body = body
+        }
+
+        /// The name.
+        public var description: String { self.name }
+
+        /// Checks it on a transport of its own, which may talk to loopback and is closed afterwards.
+        ///
+        /// - Throws: ``HTTPContractFailure`` if it does not hold; whatever the transport throws unexpectedly.
+        public func run(_ make: () throws -> any HTTPTransport) async throws {
+            let transport = try make()
+            do {
+                try await self.body(transport)
+            } catch {
+                await transport.close()
+                throw error
+            }
+            await transport.close()
+        }
+    }
+
+    /// Every check.
+    public static let checks: [Check] = Self.exchanges + Self.bodies + Self.failures
+
+    static func request(_ port: Int) -> HTTPRequest { Self.request(.get, port) }
+
+    static func request(_ method: HTTPRequest.Method, _ port: Int, _ path: String = "/", _ fields: HTTPFields = [:])
+        -> HTTPRequest
+    {
+        HTTPRequest(method: method, scheme: "http", authority: "127.0.0.1:\(port)", path: path, headerFields: fields)
+    }
+
+    static func expect(_ condition: Bool, _ what: @autoclosure () -> String) throws {
+        guard condition else { throw HTTPContractFailure(description: what()) }
+    }
+
+    static func expectEqual<Value: Equatable>(_ value: Value, _ expected: Value, _ what: String) throws {
+        guard value == expected else {
+            throw HTTPContractFailure(description: "\(what) should be \(expected) and is \(value)")
+        }
+    }
+
+    static func expectError(
+        _ kinds: APIClientError.Kind..., what: String, _ work: () async throws -> Void
+    ) async throws {
+        do {
+            try await work()
+        } catch let error as APIClientError where kinds.contains(error.kind) {
+            return
+        } catch {
+            throw HTTPContractFailure(description: "\(what) should be an error \(kinds) and is \(error)")
+        }
+        throw HTTPContractFailure(description: "\(what) should be an error \(kinds) and is none")
+    }
+
+    static func text(_ response: HTTPTransportResponse, upTo limit: Int = 1 << 20) async throws -> String {
+        String(buffer: try await response.collect(upTo: limit))
+    }
+}
+
+/// Something that the contract says and the transport does not do.
+public struct HTTPContractFailure: Error, CustomStringConvertible {
+    /// What was expected, and what happened.
+    public let description: String
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+import SluiceHTTP
+import SluiceTesting
+import Testing
+
+@Suite("Transports keep the contract", .timeLimit(.minutes(5)))
+struct TransportContractTests {
+    let settings = HTTPTransportSettings(rules: AddressRules(allowsPrivateAddresses: true))
+
+    @Test("on AsyncHTTPClient", arguments: HTTPTransportContract.checks)
+    func asyncHTTPClient(check: HTTPTransportContract.Check) async throws {
+        try await check.run { try AsyncHTTPClientTransport(settings: self.settings) }
+    }
+
+    @Test("on URLSession", arguments: HTTPTransportContract.checks)
+    func urlSession(check: HTTPTransportContract.Check) async throws {
+        try await check.run { URLSessionTransport(settings: self.settings) }
+    }
+}
