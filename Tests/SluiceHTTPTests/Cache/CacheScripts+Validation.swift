@@ -72,7 +72,7 @@ extension CacheScript {
             "§4.3.2 a client that has what is fresh is told so",
             """
             GET / | < Cache-Control: max-age=60 | < ETag: "a" | < Content-Type: text/plain
-            GET / | > If-None-Match: "a" | = cache | = 304 | = ETag: "a" | = no Content-Type | = body 
+            GET / | > If-None-Match: "a" | = cache | = 304 | = ETag: "a" | = no Content-Type | = empty
             GET / | > If-None-Match: "x", W/"a" | = cache | = 304
             GET / | > If-None-Match: "x" | = cache | = 200 | = body body 1
             GET / | > If-None-Match: * | = cache | = 304
@@ -125,7 +125,7 @@ extension CacheScript {
             "§4 a HEAD is answered from what a GET brought",
             """
             GET / | < Cache-Control: max-age=60 | < X-A: 1
-            HEAD / | = cache | = 200 | = X-A: 1 | = body 
+            HEAD / | = cache | = 200 | = X-A: 1 | = empty
             """),
         CacheScript(
             "§2 a GET is not answered from what a HEAD brought",

@@ -73,7 +73,7 @@ struct CachedProxyCommand: AsyncParsableCommand {
         do {
             try await proxy.serve(host: host, port: self.port, logger: logger) { port in
                 let address = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
-                let text = "Serving \(origin.url) through a cache (\(store)) on \(address). Stop with Ctrl-C.\n"
+                let text = "Serving \(address), a cache (\(store)) before \(origin.url). Stop with Ctrl-C.\n"
                 FileHandle.standardOutput.write(Data(text.utf8))
             }
         } catch {
