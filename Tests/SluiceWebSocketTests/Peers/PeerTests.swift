@@ -61,7 +61,7 @@ struct PeerTests {
                 #expect(try await connection.ping() > .zero)
                 if compression == "deflate" { #expect(connection.statistics.compressionRatio ?? 1 < 0.95) }
             }
-            try await client.withConnection(url) { connection in
+            try await client.withConnection(url, subprotocols: ["a"]) { connection in
                 try await connection.send("please close")
                 let code = WebSocketCloseCode(rawValue: 4_001)
                 let closure = WebSocketClosure(code: code, reason: "as you wish", isByPeer: true)

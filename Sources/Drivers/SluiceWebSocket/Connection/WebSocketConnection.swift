@@ -37,7 +37,7 @@ public final class WebSocketConnection: Sendable {
         self.headers = headers
     }
 
-    deinit { self.channel.close(promise: nil) }
+    deinit { self.cut() }
 
     /// What it has done so far.
     public var statistics: WebSocketStatistics { self.state.statistics }
