@@ -114,6 +114,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
         try? await self.thread.run {
             self.isLost.store(true, ordering: .relaxed)
             self.session = nil
+            self.socket.waitForEnd()
         }
         self.socket.close()
         self.thread.stop()

@@ -33,6 +33,21 @@ final class MySQLSocket: Sendable {
         self.descriptor.withLock { if $0 >= 0 { _ = shutdown($0, Int32(SHUT_RDWR)) } }
     }
 
+    /// Waits until the server has ended the connection, for a second at most; to be called once nobody else reads from it.
+    ///
+    /// Until then the server counts it, although we have said that we leave.
+    func waitForEnd() {
+        let descriptor = self.descriptor.withLock { $0 }
+        guard descriptor >= 0 else { return }
+        var bytes = (UInt64(0), UInt64(0))
+        // What may still come before the end is nothing but the farewell of TLS.
+        for _ in 0..<16 {
+            var readiness = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&readiness, 1, 1_000) == 1 else { return }
+            if recv(descriptor, &bytes, MemoryLayout.size(ofValue: bytes), 0) <= 0 { return }
+        }
+    }
+
     func close() {
         self.descriptor.withLock { descriptor in
             if descriptor >= 0 { _ = Self.closeDescriptor(descriptor) }
