@@ -137,7 +137,10 @@ let package = Package(
             path: "Apps/Clubhouse/Tests"),
         tests(
             "IntegrationTests",
-            ["SluiceCommand", "SluiceSimulation", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
+            [
+                "Sluice", "SluiceCommand", "SluiceMySQL", "SluicePostgres", "SluiceSQL", "SluiceSQLite",
+                "SluiceSimulation", "SluiceTesting", asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+            ]),
     ]
 )
 

@@ -96,7 +96,7 @@ struct CommandTests {
             (["clubhouse", "import", "bad.json", "--database", "sqlite::memory:"], 65, "line 1, column 2"),
             (["simulate", "missing.json"], 65, "missing.json"), (["simulate", "bad.json"], 65, "is not JSON"),
             (["serve", "--port", "x"], 78, "port"), (["serve", "--set", "log.level=loud"], 78, "trace, debug, info"),
-            (["serve", "--database", "postgres://h/d"], 78, "sqlite:PATH"), (["serve", "nothing"], 64, "clubhouse"),
+            (["serve", "--database", "oracle://h/d"], 78, "sqlite:PATH"), (["serve", "nothing"], 64, "clubhouse"),
             (["serve", "--config", "missing.json"], 78, "config"), (["serve", "--set", "x"], 64, "KEY=VALUE"),
             (["serve", "--set", "htp.cacheBytes=0"], 78, "htp.cacheBytes"),
         ] as [([String], Int32, String)])
@@ -131,8 +131,9 @@ struct CommandTests {
                 .write(to: folder.appendingPathComponent("settings.json"))
             let result = try await Sluice.run(
                 ["config", "--json", "--config", "settings.json", "--set", "log.level=debug"], in: folder,
-                environment: ["SLUICE_HOST": "::1"])
+                environment: ["SLUICE_HOST": "::1", "SLUICE_DATABASE": "postgres://u:geheim@h/d?sslmode=require"])
             #expect(result.status == 0)
+            #expect(!result.output.contains("geheim"))
             struct Entry: Decodable {
                 let key: String
                 let value: String
@@ -144,6 +145,7 @@ struct CommandTests {
             }
             #expect(origin("log.level") == "debug command line")
             #expect(origin("host") == "::1 environment")
+            #expect(origin("database") == "postgres://u@h/d environment")
             #expect(origin("port") == "9001 .env")
             #expect(origin("clubhouse.import.maximumAttempts") == "7 settings.json")
             #expect(origin("gracePeriodSeconds") == "20 default")

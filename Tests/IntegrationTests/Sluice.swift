@@ -66,6 +66,9 @@ final class Sluice: Sendable {
     private var output: String { (try? String(contentsOf: self.outputFile, encoding: .utf8)) ?? "" }
     private var errors: String { (try? String(contentsOf: self.errorFile, encoding: .utf8)) ?? "" }
 
+    /// Whether the process has not ended.
+    var isRunning: Bool { self.process.isRunning }
+
     /// Sends a signal.
     func signal(_ number: Int32) {
         kill(self.process.processIdentifier, number)

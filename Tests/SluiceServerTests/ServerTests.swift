@@ -18,7 +18,9 @@ import Testing
 private struct Counting: Backend {
     static let name = "counting"
     static let settings: [SettingDescription] = []
-    static let migrations = [Migration("001", ["CREATE TABLE counting (i INTEGER)"])]
+    static func migrations(for dialect: SQLDialect) -> [Migration] {
+        [Migration("001", ["CREATE TABLE counting (i INTEGER)"])]
+    }
 
     @TaskLocal static var asked = Locked(0)
     @TaskLocal static var jobHasBegun = Gate()

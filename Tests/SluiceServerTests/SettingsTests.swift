@@ -69,7 +69,10 @@ struct SettingsTests {
             ("log.level", "loud", "trace, debug, info, notice, warning, error, critical"),
             ("log.format", "xml", "text, json"),
             ("allowPrivateAddresses", "perhaps", "true, false"),
-            ("database", "postgres://h/d", "sqlite:PATH or sqlite::memory:"),
+            (
+                "database", "oracle://h/d",
+                "sqlite:PATH, sqlite::memory:, postgres://USER@HOST/NAME or mysql://USER@HOST/NAME"
+            ),
             ("host", "", "a host name or address"),
         ])
     func wrong(key: String, value: String, range: String) async throws {

@@ -11,7 +11,7 @@ public struct Clubhouse: Backend {
     /// See ``ClubhouseSettings``.
     public static let settings = ClubhouseSettings.all
     /// See `Migrations.swift`.
-    public static let migrations = clubhouseMigrations
+    public static func migrations(for dialect: SQLDialect) -> [Migration] { clubhouseMigrations(dialect) }
 
     /// Brings seasons in.
     public let importer: SeasonImporter

@@ -59,7 +59,7 @@ struct ImportCommand: AsyncParsableCommand {
     private func importSeason(
         _ settings: Settings, _ database: Database, _ observer: TelemetryObserver, _ logger: Logger
     ) async throws -> ImportSummary {
-        try await database.migrate(Clubhouse.name, Clubhouse.migrations)
+        try await database.migrate(Clubhouse.name, Clubhouse.migrations(for: database.dialect))
         let clubhouse = try Clubhouse(
             BackendEnvironment(settings: settings, database: database, observer: observer, logger: logger))
         do {

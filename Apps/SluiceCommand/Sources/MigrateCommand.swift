@@ -37,7 +37,7 @@ struct MigrateOptions: ParsableArguments {
     ) async throws {
         let settings = try await self.options.settings()
         let database = try await Database.open(
-            try settings.value(ServerSettings.database), drivers: [SQLiteDriver.self],
+            try settings.value(ServerSettings.database), drivers: CommonOptions.drivers,
             timeout: .seconds(try settings.value(ServerSettings.databaseTimeout)))
         var outcomes: [(name: String, list: [Outcome])] = []
         do {
@@ -82,7 +82,7 @@ struct MigrateStatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await self.options.run { database, backend in
-            try await database.migrationStatus(backend.name, backend.migrations)
+            try await database.migrationStatus(backend.name, backend.migrations(for: database.dialect))
         } line: { status in
             "\(status.state.rawValue.padding(toLength: 11, withPad: " ", startingAt: 0))  \(status.id)"
         }
@@ -99,7 +99,7 @@ struct MigrateUpCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await self.options.run { database, backend in
-            try await database.migrate(backend.name, backend.migrations)
+            try await database.migrate(backend.name, backend.migrations(for: database.dialect))
         } line: {
             "applied  \($0)"
         }
@@ -126,7 +126,7 @@ struct MigrateDownCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await self.options.run { database, backend in
-            try await database.revert(backend.name, backend.migrations, steps: self.steps)
+            try await database.revert(backend.name, backend.migrations(for: database.dialect), steps: self.steps)
         } line: {
             "undone  \($0)"
         }

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Clubhouse
 import Foundation
+import SluiceSQL
 import SluiceServer
 
 /// Every backend there is, by name.
@@ -43,7 +44,8 @@ struct ServeCommand: AsyncParsableCommand {
         let server = try await Server.build(
             chosen, settings: settings, drivers: CommonOptions.drivers, logger: try CommonOptions.logger(settings))
         let host = try settings.value(ServerSettings.host)
-        let database = try settings.value(ServerSettings.database)
+        // Without the password.
+        let database = try DatabaseURL(try settings.value(ServerSettings.database)).description
         try await server.run { port in
             Self.printWelcome("http://\(host.contains(":") ? "[\(host)]" : host):\(port)", database)
         }

@@ -51,7 +51,7 @@ public struct Server: Sendable {
                 settings: settings, database: database, observer: observer, logger: logger, time: time)
             var backends: [any Backend] = []
             for type in types {
-                let applied = try await database.migrate(type.name, type.migrations)
+                let applied = try await database.migrate(type.name, type.migrations(for: database.dialect))
                 if !applied.isEmpty {
                     logger.info("schema updated", metadata: ["backend": "\(type.name)", "migrations": "\(applied)"])
                 }

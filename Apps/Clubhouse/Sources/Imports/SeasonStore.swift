@@ -59,11 +59,14 @@ extension MatchRepository {
 
     /// What to answer when the source says that nothing has changed; nil if what is stored is no longer that version.
     func unchanged(_ source: SeasonSource) async throws -> ImportSummary? {
+        let stored: SQLCondition = [
+            "source": source.url, "etag": source.etag, "last_modified": source.lastModified,
+        ]
         let rows = try await self.database.rows(
             """
             SELECT s.name, count(m.id) AS matches
-            FROM clubhouse_seasons s LEFT JOIN clubhouse_matches m ON m.season_id = s.id
-            WHERE s.source = \(source.url) AND s.etag IS \(source.etag) AND s.last_modified IS \(source.lastModified)
+            FROM (SELECT id, name FROM clubhouse_seasons WHERE \(stored.query(for: self.database.dialect))) s
+            LEFT JOIN clubhouse_matches m ON m.season_id = s.id
             GROUP BY s.id, s.name
             """)
         guard let row = rows.first else { return nil }
@@ -78,14 +81,11 @@ extension MatchRepository {
             _ = try await connection.execute(
                 "UPDATE clubhouse_seasons SET source = NULL WHERE source = \(source.url) AND name <> \(name)")
         }
-        _ = try await connection.execute(
-            """
-            INSERT INTO clubhouse_seasons (name, source, etag, last_modified)
-            VALUES (\(name), \(source?.url), \(source?.etag), \(source?.lastModified))
-            ON CONFLICT (name) DO UPDATE SET
-                source = excluded.source, etag = excluded.etag, last_modified = excluded.last_modified
-            """)
-        return try await Self.seasonID(name, on: connection)
+        let season = try await connection.upsert(
+            "clubhouse_seasons",
+            ["name": name, "source": source?.url, "etag": source?.etag, "last_modified": source?.lastModified],
+            conflict: ["name"])
+        return try season.decode("id")
     }
 
     private static func insert(_ match: Match, season: Int64, on connection: any SQLExecutor) async throws {

@@ -12,8 +12,8 @@ public protocol Backend: Sendable {
     static var name: String { get }
     /// Its settings, for `sluice config`.
     static var settings: [SettingDescription] { get }
-    /// Its part of the database's schema.
-    static var migrations: [Migration] { get }
+    /// Its part of the database's schema, as an engine wants it written.
+    static func migrations(for dialect: SQLDialect) -> [Migration]
 
     /// Sets it up; its part of the schema is there already.
     init(_ environment: BackendEnvironment) throws

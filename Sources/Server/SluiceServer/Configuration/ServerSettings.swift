@@ -12,9 +12,14 @@ public enum ServerSettings {
         "port", default: 8080, in: 0...65_535, help: "The port to serve on; 0 takes a free one.")
     /// The setting `database`.
     public static let database = Setting(
-        "database", default: "sqlite:var/sluice.db", range: "sqlite:PATH or sqlite::memory:",
+        "database", default: "sqlite:var/sluice.db",
+        range: "sqlite:PATH, sqlite::memory:, postgres://USER@HOST/NAME or mysql://USER@HOST/NAME",
         help: "The database's URL.",
-        isAllowed: { $0.hasPrefix("sqlite:") && $0.count > "sqlite:".count })
+        isAllowed: { url in
+            ["sqlite:", "postgres://", "postgresql://", "mysql://", "mariadb://"].contains {
+                url.hasPrefix($0) && url.count > $0.count
+            }
+        })
     /// The setting `allowPrivateAddresses`.
     public static let allowPrivateAddresses = Setting(
         "allowPrivateAddresses", default: false, help: "Whether loopback and private addresses may be fetched from.")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Configuration
 import Foundation
+import SluiceSQL
 import SystemPackage
 
 /// Every source of configuration, the strongest first: command line, environment, `.env`, file, defaults.
@@ -125,9 +126,17 @@ public struct SettingDescription: Sendable {
         self.describe = { (settings) throws(ConfigurationError) in
             let (value, origin) = try settings.lookUp(setting)
             return Entry(
-                key: setting.key, value: setting.isSecret ? "***" : "\(value)", origin: origin, range: setting.range,
-                help: setting.help)
+                key: setting.key, value: setting.isSecret ? "***" : Self.withoutPassword("\(value)"), origin: origin,
+                range: setting.range, help: setting.help)
         }
+    }
+
+    /// A URL without the password that may be in it; any other text as it is.
+    private static func withoutPassword(_ text: String) -> String {
+        guard text.contains("://"), let url = try? DatabaseURL(text),
+            url.password != nil || url.parameters["password"] != nil
+        else { return text }
+        return url.description
     }
 
     /// The key's value and where it came from.
