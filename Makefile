@@ -31,9 +31,9 @@ check: ## Check the format, warnings and imports.
 check-threads: ## Run the core's tests under ThreadSanitizer.
 	@scripts/check-threads --no-parallel --skip Model --skip Wheel --skip realStall --skip leavers
 
-soak: ## Put PostgreSQL's driver under load under ThreadSanitizer (MINUTES=10, MEGABYTES=1024 copied each round).
+soak: ## Put PostgreSQL's driver under load under ThreadSanitizer (MINUTES=10, MEGABYTES=128 copied each round).
 	@scripts/install-packages $(TEST_PACKAGES)
-	@SLUICE_SERVERS=postgres scripts/with-servers scripts/soak $(or $(MINUTES),10) $(or $(MEGABYTES),1024)
+	@SLUICE_SERVERS=postgres scripts/with-servers scripts/soak $(or $(MINUTES),10) $(or $(MEGABYTES),128)
 
 bench: bench-core bench-http bench-sql ## Run every benchmark; figures go to Benchmarks/results.
 

@@ -20,9 +20,15 @@ struct SQLiteKillTests {
                 .write(to: folder.appendingPathComponent("large.json"))
             let process = try Sluice(["clubhouse", "import", "large.json"] + arguments, in: folder)
             let log = folder.appendingPathComponent("club.db-wal")
-            func logSize() -> UInt64 { (try? FileHandle(forReadingFrom: log).seekToEnd()) ?? 0 }
-            while logSize() < 1 << 20, process.isRunning { await Task.yield() }
-            process.signal(SIGKILL)
+            @Sendable func logSize() -> UInt64 { (try? FileHandle(forReadingFrom: log).seekToEnd()) ?? 0 }
+            // On a thread of its own, which gets its turn before the import is done however many tasks wait for theirs.
+            await withCheckedContinuation { continuation in
+                Thread.detachNewThread {
+                    while logSize() < 1 << 20, process.isRunning { sched_yield() }
+                    process.signal(SIGKILL)
+                    continuation.resume()
+                }
+            }
             let result = try await process.waitForExit()
             #expect(result.status == -SIGKILL, "\(result.errors)")
             #expect(logSize() >= 1 << 20)

@@ -61,8 +61,9 @@ extension SQLDialect {
     /// A text of any length.
     fileprivate var text: SQLQuery { "TEXT" }
 
-    /// A text that is part of an index: MySQL's take 3072 bytes, which is four of 190 characters and two numbers. Ordered alike
-    /// everywhere, whatever language a PostgreSQL database was made for.
+    /// A text that is part of an index: MySQL's take 3072 bytes, which is four of 190 characters and two numbers.
+    ///
+    /// Ordered alike everywhere, whatever language a PostgreSQL database was made for.
     fileprivate var name: SQLQuery {
         switch self {
         case .sqlite: "TEXT"
