@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUILD_PACKAGES := libsqlite3-dev libpq-dev libmariadb-dev zlib1g-dev pkg-config
 TEST_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv chromium postgresql mariadb-server-core mariadb-client redis-server squid
 
-.PHONY: help run test check check-threads bench bench-http bench-core bench-sql bench-websocket bench-policies conformance docs format clean
+.PHONY: help run test check check-threads soak bench bench-http bench-core bench-sql bench-websocket bench-policies conformance docs format clean
 
 help: ## List the verbs.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,10 @@ check: ## Check the format, warnings and imports.
 
 check-threads: ## Run the core's tests under ThreadSanitizer.
 	@scripts/check-threads --no-parallel --skip Model --skip Wheel --skip realStall --skip leavers
+
+soak: ## Put PostgreSQL's driver under load under ThreadSanitizer (MINUTES=10, MEGABYTES=128 copied each round).
+	@scripts/install-packages $(TEST_PACKAGES)
+	@SLUICE_SERVERS=postgres scripts/with-servers scripts/soak $(or $(MINUTES),10) $(or $(MEGABYTES),128)
 
 bench: bench-core bench-http bench-sql bench-websocket ## Run every benchmark; figures go to Benchmarks/results.
 

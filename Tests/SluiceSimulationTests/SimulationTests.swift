@@ -4,7 +4,9 @@ import Sluice
 import SluiceSimulation
 import Testing
 
-@Suite("A simulation", .timeLimit(.minutes(5)))
+/// One after the other, since each computes on a thread of its own: all at once, they leave the tests that wait for something real no
+/// processor for many seconds.
+@Suite("A simulation", .serialized, .timeLimit(.minutes(5)))
 struct SimulationTests {
     @Test("a constant latency and no errors give figures that can be computed by hand")
     func byHand() async throws {

@@ -21,7 +21,9 @@ public final class PostgresInvalidationChannel: CacheInvalidationChannel {
         let change: CacheInvalidation
     }
 
-    /// What a notification holds: less than 8000 bytes. A longer one says that everything may have changed.
+    /// What a notification holds: less than 8000 bytes.
+    ///
+    /// A longer one says that everything may have changed.
     static let maximumPayload = 7_999
 
     private static let backoff = Backoff.exponential(from: .milliseconds(100)).capped(at: .seconds(5)).jittered(.equal)

@@ -42,22 +42,28 @@ struct PostgresCopy {
     private static let utc = Array("+00".utf8)
 
     private mutating func append(_ text: String) throws(SQLError) {
+        guard !text.utf8.contains(0) else {
+            throw SQLError(.statement, message: "PostgreSQL keeps no text with a zero byte", hasRun: false)
+        }
         var text = text
-        let start = self.bytes.count
-        text.withUTF8 { self.bytes.append(contentsOf: $0) }
-        // Rare: then what was appended is put again, byte by byte.
-        guard self.bytes[start...].contains(where: { $0 == 0x5C || $0 < 0x20 }) else { return }
-        let plain = Array(self.bytes[start...])
-        self.bytes.removeSubrange(start...)
-        for byte in plain {
-            switch byte {
-            case 0x5C: self.bytes += [0x5C, 0x5C]
-            case 0x0A: self.bytes += [0x5C, UInt8(ascii: "n")]
-            case 0x0D: self.bytes += [0x5C, UInt8(ascii: "r")]
-            case 0x09: self.bytes += [0x5C, UInt8(ascii: "t")]
-            case 0: throw SQLError(.statement, message: "PostgreSQL keeps no text with a zero byte", hasRun: false)
-            default: self.bytes.append(byte)
+        text.withUTF8 { utf8 in
+            // What lies between two characters that are written differently is copied at once.
+            var start = 0
+            for index in utf8.indices {
+                let letter: UInt8
+                switch utf8[index] {
+                case 0x5C: letter = 0x5C
+                case 0x0A: letter = UInt8(ascii: "n")
+                case 0x0D: letter = UInt8(ascii: "r")
+                case 0x09: letter = UInt8(ascii: "t")
+                default: continue
+                }
+                self.bytes.append(contentsOf: utf8[start..<index])
+                self.bytes.append(0x5C)
+                self.bytes.append(letter)
+                start = index + 1
             }
+            self.bytes.append(contentsOf: utf8[start...])
         }
     }
 
