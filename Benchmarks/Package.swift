@@ -15,6 +15,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "sluice", path: ".."),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
         // Without traits: its allocation counts would need jemalloc, and ours come from our own counter.
@@ -32,6 +34,13 @@ let package = Package(
         .executableTarget(
             name: "WebSocketBench",
             dependencies: [sluice, .product(name: "SluiceWebSocket", package: "sluice")], swiftSettings: settings),
+        .executableTarget(
+            name: "CacheBench",
+            dependencies: [
+                sluice, .product(name: "SluiceHTTP", package: "sluice"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ], swiftSettings: settings),
         .executableTarget(name: "CoreBench", dependencies: ["CoreCases"], swiftSettings: settings),
         .executableTarget(
             name: "PolicyBenchmarks",

@@ -22,25 +22,24 @@ struct CachedProxyTests {
         .appendingPathComponent("../Peers").standardized
 
     /// Runs a program to its end and returns what it wrote.
-    private func output(_ program: String, _ arguments: [String]) async throws -> Data {
+    private func output(_ program: String, _ arguments: [String], in folder: URL) async throws -> Data {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        let (parts, continuation) = AsyncStream<Data>.makeStream()
-        pipe.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            if data.isEmpty { continuation.finish() } else { continuation.yield(data) }
-        }
+        // A file and not a pipe, whose other end may be inherited by whatever else is started meanwhile.
+        let file = folder.appendingPathComponent("output")
+        try Data().write(to: file)
+        process.standardOutput = try FileHandle(forWritingTo: file)
         let (exit, end) = AsyncStream<Int32>.makeStream()
         process.terminationHandler = { end.yield($0.terminationStatus) }
         try process.run()
-        var output = Data()
-        for await part in parts { output += part }
-        pipe.fileHandleForReading.readabilityHandler = nil
-        #expect(await exit.first { _ in true } == 0)
-        return output
+        let status = await withTaskCancellationHandler {
+            await exit.first { _ in true }
+        } onCancel: {
+            process.terminate()
+        }
+        #expect(status == 0)
+        return try Data(contentsOf: file)
     }
 
     @Test("does with each script of requests what hishel and Squid do, save where the table says why not")
@@ -49,9 +48,12 @@ struct CachedProxyTests {
             ProcessInfo.processInfo.environment["SLUICE_TEST_PEERS"], "run make test, or set SLUICE_TEST_PEERS")
         let cases = try JSONDecoder().decode(
             [Case].self, from: Data(contentsOf: Self.peers.appendingPathComponent("cache-cases.json")))
-        let output = try await self.output(
-            "\(python)/bin/python",
-            [Self.peers.appendingPathComponent("caches.py").path, Sluice.executable.path, "/usr/sbin/squid"])
+        let output = try await withFolder { folder in
+            try await self.output(
+                "\(python)/bin/python",
+                [Self.peers.appendingPathComponent("caches.py").path, Sluice.executable.path, "/usr/sbin/squid"],
+                in: folder)
+        }
         let results = try JSONDecoder().decode([String: [String: [String]]].self, from: output)
         #expect(cases.count >= 50)
         for entry in cases {

@@ -13,6 +13,7 @@ import http.server
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -132,6 +133,8 @@ def outcome(client, url, step):
 
 def main():
     program, squid = sys.argv[1:]
+    # Whoever started this may have blocked signals, and what this starts would inherit that and not end when told to.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "cache-cases.json")) as file:
         cases = {case["name"]: case["steps"] for case in json.load(file)}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serves one of other people's programs on a free port, prints the port, and ends when its standard input does.
+"""Serves one of other people's programs on a free port, prints the port, and ends by SIGTERM or with its standard input.
 
 Usage: serve.py httpbin | oidc | authlib
 """
 import logging
 import os
+import signal
 import sys
 import threading
 
@@ -199,6 +200,8 @@ def authlib():
 def main():
     from werkzeug.serving import make_server
 
+    # Whoever started this may have blocked the signal by which it is to end.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server("127.0.0.1", 0, globals()[sys.argv[1]](), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -23,11 +23,13 @@ func withPeer<Value: Sendable>(
         if data.isEmpty { continuation.finish() }
     }
     try process.run()
-    // It ends with its standard input.
+    // By a signal: the other ends of its pipes may have been inherited by whatever else was started meanwhile. If this process is
+    // killed, it ends with its standard input.
     defer {
         output.fileHandleForReading.readabilityHandler = nil
-        try? input.fileHandleForWriting.close()
+        process.terminate()
         process.waitUntilExit()
+        try? input.fileHandleForWriting.close()
     }
     var text = ""
     for await part in lines {

@@ -239,7 +239,8 @@ struct HTTPCacheTests {
         ] {
             let origin = ScriptedTransport { _, _ in answer }
             let cache = self.cache()
-            try await HTTPCacheCall.$current.withValue(HTTPCacheCall(timeToLive: .seconds(60))) { () async throws -> Void in
+            try await HTTPCacheCall.$current.withValue(HTTPCacheCall(timeToLive: .seconds(60))) {
+                () async throws -> Void in
                 _ = try await self.get(cache, origin, self.request())
                 _ = try await self.get(cache, origin, self.request())
             }
