@@ -99,11 +99,11 @@ extension Reliability {
                     switch await task.result {
                     case .success(let value):
                         #expect(value == number)
-                        patience = max(0, patience - 1)
+                        patience = max(1, patience * 9 / 10)
                     case .failure(let error):
                         #expect(error is CancellationError)
                         cancelled += 1
-                        patience += 1
+                        patience += patience / 8 + 1
                     }
                     let next = try await database.scalar("SELECT \(-number)", as: Int.self)
                     #expect(next == -number)

@@ -106,11 +106,11 @@ extension Reliability {
                     switch await task.result {
                     case .success(let value):
                         #expect(value == .integer(Int64(number)))
-                        patience = max(0, patience - 1)
+                        patience = max(1, patience * 9 / 10)
                     case .failure(let error):
                         #expect(error is CancellationError)
                         cancelled += 1
-                        patience += 1
+                        patience += patience / 8 + 1
                     }
                     let next = try await driver.withConnection(.read) {
                         try await $0.scalar("SELECT \(-number)::int8", as: Int.self)

@@ -20,6 +20,8 @@ extension PostgresDriver {
         self.listening.withLock { $0[ObjectIdentifier(connection)] = connection }
         defer { self.listening.withLock { $0[ObjectIdentifier(connection)] = nil } }
         do {
+            // Closed while it connected: then nobody else closes it.
+            if self.isClosed { throw SQLError.notSent }
             let (stream, continuation) = AsyncThrowingStream<PostgresNotification, any Error>.makeStream(
                 bufferingPolicy: .bufferingOldest(Self.maximumNotifications))
             connection.listener.withLock { listener in

@@ -39,6 +39,17 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
         }
     }
 
+    /// Runs a statement that is all its borrower wants.
+    ///
+    /// - Throws: ``SQLError`` of kind `statement` if it has begun a transaction, which is undone: the next borrower's statements must
+    ///   not become part of it.
+    func executeAlone(_ query: SQLQuery) async throws -> SQLResult {
+        let result = try await self.execute(query)
+        guard self.handle?.isInTransaction == true else { return result }
+        try await self.rollback()
+        throw SQLError(.statement, message: "a single statement must not begin a transaction; use withTransaction")
+    }
+
     /// Runs a statement on the caller's thread if it only reads and is quick; nil if it is to go to ``execute(_:)``.
     ///
     /// Not ended by cancellation, since it is over sooner than that could be told.
@@ -104,9 +115,14 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
     ) async throws -> Int where Rows.Element == [SQLValue] {
         let insertion = SQLiteInsertion(table: table, columns: columns)
         return try await RowChunk.forEach(of: rows, columnCount: columns.count) { chunk in
-            try await self.thread.run {
-                guard let pointer = self.handle?.pointer else { throw Self.closed }
-                try insertion.insert(chunk, on: pointer)
+            let run = SQLiteRun()
+            try await withTaskCancellationHandler {
+                try await self.thread.run {
+                    guard let pointer = self.handle?.pointer else { throw Self.closed }
+                    try self.watched(run) { try insertion.insert(chunk, on: pointer) }
+                }
+            } onCancel: {
+                run.cancel()
             }
         }
     }

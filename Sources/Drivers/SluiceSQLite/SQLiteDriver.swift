@@ -92,10 +92,10 @@ public final class SQLiteDriver: DatabaseDriver {
     /// Runs one statement: a quick one that only reads where the caller is, since the hop to the connection's thread and back costs
     /// several times what it does.
     public func execute(_ query: SQLQuery, _ access: SQLAccess) async throws -> SQLResult {
-        guard access == .read else { return try await self.writers.withResource { try await $0.execute(query) } }
+        guard access == .read else { return try await self.writers.withResource { try await $0.executeAlone(query) } }
         let result = try await self.readers.withResource { connection in
             if let result = try connection.executeQuickly(query) { return result }
-            return try await connection.execute(query)
+            return try await connection.executeAlone(query)
         }
         // Whoever reads again and again without ever being suspended must let others have the thread now and then.
         if self.readCount.add(1, ordering: .relaxed).newValue % Self.readsPerTurn == 0 { await Task.yield() }

@@ -136,13 +136,12 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
         }
     }
 
+    /// How long the end of a transaction may take, which nothing else ends.
+    private static let patience: Duration = .seconds(30)
+
     /// Runs `work` on the connection's thread, whatever becomes of the task.
     private func runToEnd(_ work: @escaping @Sendable (MySQLSession) throws(SQLError) -> Void) async throws {
-        try await self.thread.run {
-            let session = try self.openSession()
-            defer { self.note(session) }
-            try work(session)
-        }
+        try await self.thread.run { try self.alarmed(Self.patience, work) }
     }
 
     /// Stops a statement, whether it has begun or not.

@@ -42,6 +42,9 @@ final class MySQLCall: Sendable {
         return isWanted
     }
 
+    /// Whether nobody waits for it any more.
+    var hasEnded: Bool { self.state.withLock { if case .ended = $0 { true } else { false } } }
+
     /// A connection takes it out of the queue.
     ///
     /// - Returns: False if it has ended meanwhile.

@@ -10,8 +10,8 @@ import Synchronization
 /// or for ``turn`` statements, so that those who wait in the pool get theirs. Many threads that ask a pool for each statement spend a
 /// third of their time at its lock.
 final class MySQLLanes: Sendable {
-    /// How many statements a lane runs before it asks the pool again.
-    private static let turn = 64
+    /// How many statements a lane runs, and for how long, before it asks the pool again.
+    private static let turn = (count: 64, time: Duration.milliseconds(10))
 
     private struct State {
         var queue = Deque<MySQLCall>()
@@ -46,7 +46,7 @@ final class MySQLLanes: Sendable {
     }
 
     /// How many statements wait.
-    var waitingCount: Int { self.state.withLock { $0.queue.count } }
+    var waitingCount: Int { self.state.withLock { $0.queue.count { !$0.hasEnded } } }
 
     /// Runs a statement on whatever connection is next.
     func execute(_ query: SQLQuery) async throws -> SQLResult {
@@ -70,6 +70,8 @@ final class MySQLLanes: Sendable {
     private func add(_ call: MySQLCall) {
         let settings = self.pool.settings
         let (isFull, mustAsk) = self.state.withLock { state -> (Bool, Bool) in
+            // Those that were cancelled stay where they are until it matters.
+            if state.queue.count >= settings.maximumWaiting { state.queue.removeAll { $0.hasEnded } }
             guard state.queue.count < settings.maximumWaiting else { return (true, false) }
             state.queue.append(call)
             self.setAlarm(for: call.limit, in: &state)
@@ -130,8 +132,9 @@ final class MySQLLanes: Sendable {
     // MARK: On a connection's thread
 
     private func serve(on connection: MySQLConnection) {
-        for _ in 0..<Self.turn {
-            guard connection.isUsable, let call = self.next() else { break }
+        let end = SystemTime.shared.now.advanced(by: Self.turn.time)
+        for _ in 0..<Self.turn.count {
+            guard connection.isUsable, SystemTime.shared.now < end, let call = self.next() else { break }
             guard call.begin(on: connection) else { continue }
             let result = connection.executeHere(call.query, call.run)
             if connection.isDirty { connection.resetHere() }
@@ -189,6 +192,6 @@ extension ConnectionPool where Connection == MySQLConnection {
     /// If it was lost, those opened before it are closed too, since what ended it will have ended them.
     func takeBack(_ connection: MySQLConnection) {
         if !connection.isUsable, !connection.wasCutOff { self.invalidate(because: connection) }
-        self.release(connection, isReusable: connection.isUsable)
+        self.release(connection, isReusable: connection.isUsable && !connection.wasCutOff)
     }
 }

@@ -25,7 +25,11 @@ extension PostgresConnection {
             return self.sendAtOnce(
                 last, parameters[queries.count - 1], requests[queries.count - 1], &state, &statements)
         }
-        return zip(zip(queries, requests), statements).map { sent, statement in
+        // Sending may have stopped at any of them: what was sent has been answered, or never will be.
+        let unsent = requests[queries.count - 1].failure ?? .notSent
+        return queries.indices.map { index in
+            guard index < statements.count, requests[index].isSent else { return .failure(unsent) }
+            let (sent, statement) = ((queries[index], requests[index]), statements[index])
             do throws(SQLError) {
                 return .success(Self.result(try self.answer(to: sent.1, statement), statement))
             } catch {

@@ -40,6 +40,8 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
     let state = Mutex(State())
     /// Whether several borrowers may be using it: then nothing on it is ever stopped, since that could hit another's.
     let isShared = Atomic(false)
+    /// The limit of the transaction's statements while a copy suspends it; touched by whoever copies alone.
+    var timeoutBeforeCopy: String?
     /// Whether ``close()`` was called.
     let isClosed = Atomic(false)
     /// Told of what the server notifies, and of the connection's end.

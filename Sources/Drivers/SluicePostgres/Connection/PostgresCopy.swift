@@ -104,6 +104,9 @@ extension PostgresConnection {
             try await offload { try self.beginCopy(statement) }
             var copy = PostgresCopy()
             for try await row in rows {
+                guard row.count == columns.count else {
+                    throw SQLError(.statement, message: "a row has \(row.count) values for \(columns.count) columns")
+                }
                 try copy.append(row)
                 guard copy.bytes.count >= PostgresCopy.chunkSize else { continue }
                 let chunk = copy.take()
@@ -171,12 +174,31 @@ extension PostgresConnection {
     }
 
     /// A copy takes as long as whoever reads or writes the rows: the server's limit for a statement is not one for it.
+    ///
+    /// In a transaction it is put back to what it was there, since that may have a limit of its own.
     func setStatementTimeout(_ isOn: Bool) throws {
-        guard let result = PQexec(self.handle, isOn ? "RESET statement_timeout" : "SET statement_timeout = 0") else {
-            throw SQLError.lost(self.handle)
+        if isOn {
+            let before = self.timeoutBeforeCopy
+            self.timeoutBeforeCopy = nil
+            try self.set(before.map { "SET LOCAL statement_timeout = '\($0)'" } ?? "RESET statement_timeout")
+        } else if PQtransactionStatus(self.handle) == PQTRANS_INTRANS {
+            self.timeoutBeforeCopy = try self.set("SHOW statement_timeout")
+            try self.set("SET LOCAL statement_timeout = 0")
+        } else {
+            try self.set("SET statement_timeout = 0")
         }
+    }
+
+    /// Runs a command; returns the value that it shows, if it shows one.
+    @discardableResult
+    private func set(_ command: String) throws -> String? {
+        guard let result = PQexec(self.handle, command) else { throw SQLError.lost(self.handle) }
         defer { PQclear(result) }
-        guard PQresultStatus(result) == PGRES_COMMAND_OK else { throw SQLError(postgres: result) }
+        switch PQresultStatus(result) {
+        case PGRES_COMMAND_OK: return nil
+        case PGRES_TUPLES_OK: return PQgetvalue(result, 0, 0).map { String(cString: $0) }
+        default: throw SQLError(postgres: result)
+        }
     }
 
     private func put(_ chunk: [UInt8]) throws {

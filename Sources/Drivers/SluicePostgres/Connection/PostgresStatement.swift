@@ -17,8 +17,7 @@ final class PostgresStatement: Sendable {
         self.name = name
         self.text = query.text(for: .postgres)
         self.pieces = query.pieces
-        let word = self.text.drop { !$0.isLetter }.prefix { $0.isLetter }.uppercased()
-        self.changesSession = Self.sessionWords.contains(word)
+        self.changesSession = Self.sessionWords.contains(query.firstWord)
     }
 
     private static let sessionWords: Set<String> = [

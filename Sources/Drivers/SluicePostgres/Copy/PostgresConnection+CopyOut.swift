@@ -111,12 +111,14 @@ extension PostgresConnection {
         // Not ended by cancellation, since nobody else would do it.
         await Task.detached {
             let alarm = await stop.end()
-            try? await offload {
+            let isReady: Void? = try? await offload {
                 if PQtransactionStatus(self.handle) == PQTRANS_ACTIVE { reader.drain() }
                 // What comes late hits this and not the next borrower's statement.
                 if alarm != nil { PQclear(PQexec(self.handle, "SELECT 1")) }
                 try self.setStatementTimeout(true)
             }
+            // With the server's limit still off it must not serve another.
+            if isReady == nil, PQtransactionStatus(self.handle) != PQTRANS_INERROR { self.fail(.notSent) }
             if let alarm { self.time.cancel(alarm) }
         }.value
         try self.enterPipeline()

@@ -40,11 +40,8 @@ extension Database {
     ) async throws -> Int where Rows.Element == [SQLValue] {
         var options = TransactionOptions.write
         options.timeout = timeout
-        var hasBegun = false
         return try await self.withTransaction(options) { transaction in
-            guard !hasBegun else { throw SQLError(.statement, message: "the rows were cut off while they were read") }
-            hasBegun = true
-            return try await transaction.insertInBulk(table, columns, rows)
+            try await SQLError.final(once: { true }) { try await transaction.insertInBulk(table, columns, rows) }
         }
     }
 

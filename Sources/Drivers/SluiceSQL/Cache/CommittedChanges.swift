@@ -42,11 +42,6 @@ final class CommittedChanges: Sendable {
 }
 
 extension SQLQuery {
-    /// What running the statement changes, as far as its first word tells; anything, if it is not one that only reads.
-    var undeclaredChange: CacheInvalidation {
-        let word = self.pieces[0].drop { $0.isWhitespace || $0 == "(" }.prefix { $0.isLetter }.uppercased()
-        return Self.readingWords.contains(word) ? CacheInvalidation() : .everything
-    }
-
-    private static let readingWords: Set<String> = ["SELECT", "VALUES", "SHOW", "EXPLAIN", "DESCRIBE", "PRAGMA", "SET"]
+    /// What running the statement changes, as far as its text tells; anything, if it is not one that only reads.
+    var undeclaredChange: CacheInvalidation { self.mayChange ? .everything : CacheInvalidation() }
 }

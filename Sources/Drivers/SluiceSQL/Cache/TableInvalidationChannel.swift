@@ -16,6 +16,8 @@ public final class TableInvalidationChannel: CacheInvalidationChannel {
     private static let kept: Int64 = 10_000
     /// How many are read at once.
     private static let pageSize = 2_000
+    /// How long a note may be, in bytes; MySQL's `TEXT` takes 65,535. What is longer becomes ``CacheInvalidation/everything``.
+    private static let maximumSize = 60_000
 
     /// How long it is from one look to the next.
     public let interval: Duration
@@ -24,6 +26,8 @@ public final class TableInvalidationChannel: CacheInvalidationChannel {
     /// What this process's own notes are known by.
     private let sender = UUID().uuidString
     private let published = Atomic<Int>(0)
+    /// Whether a note could not be written; the next one then says everything.
+    private let hasLost = Atomic(false)
 
     /// Makes the table, if it is missing.
     ///
@@ -46,21 +50,37 @@ public final class TableInvalidationChannel: CacheInvalidationChannel {
             }
         let table = "CREATE TABLE IF NOT EXISTS sluice_invalidations (id \(key), sender VARCHAR(36), note TEXT)"
         // Declared to change nothing, since a note about notes would have no end.
-        _ = try await database.execute(SQLQuery(stringLiteral: table), changing: [])
+        let statement = SQLQuery(stringLiteral: table)
+        do {
+            _ = try await database.execute(statement, changing: [])
+        } catch is SQLError {
+            // PostgreSQL lets two who begin together both find it missing; now it is there.
+            _ = try await database.execute(statement, changing: [])
+        }
     }
 
-    /// Notes an invalidation; tries for as long as the database allows, and gives up then.
+    /// Notes an invalidation; tries for as long as the database allows. What could not be noted makes the next note, or the next look
+    /// of ``subscribe(_:)``, say everything.
     public func publish(_ invalidation: CacheInvalidation) async {
-        let encoder = JSONEncoder()
-        guard let note = try? encoder.encode(invalidation) else { return }
-        let text = String(decoding: note, as: UTF8.self)
-        _ = try? await self.database.execute(
-            "INSERT INTO sluice_invalidations (sender, note) VALUES (\(self.sender), \(text))", changing: [])
-        guard self.published.add(1, ordering: .relaxed).newValue % 1_000 == 0 else { return }
-        if let last = try? await self.lastID() {
-            _ = try? await self.database.execute(
-                "DELETE FROM sluice_invalidations WHERE id < \(last - Self.kept)", changing: [])
+        let hasLost = self.hasLost.exchange(false, ordering: .acquiringAndReleasing)
+        let note = (try? JSONEncoder().encode(hasLost ? .everything : invalidation)) ?? Data()
+        let text = String(decoding: note.count <= Self.maximumSize ? note : Self.everything, as: UTF8.self)
+        do {
+            _ = try await self.database.execute(
+                "INSERT INTO sluice_invalidations (sender, note) VALUES (\(self.sender), \(text))", changing: [])
+        } catch {
+            self.hasLost.store(true, ordering: .releasing)
         }
+        if self.published.add(1, ordering: .relaxed).newValue % 1_000 == 0 { await self.removeOld() }
+    }
+
+    /// What no reader understands is taken for everything.
+    private static let everything = Data("everything".utf8)
+
+    private func removeOld() async {
+        guard let last = try? await self.lastID() else { return }
+        _ = try? await self.database.execute(
+            "DELETE FROM sluice_invalidations WHERE id < \(last - Self.kept)", changing: [])
     }
 
     /// Looks into the table again and again, until the task is cancelled.
@@ -81,8 +101,10 @@ public final class TableInvalidationChannel: CacheInvalidationChannel {
         var last = try await self.lastID()
         var seen = Set(try await self.notes(after: last - Self.overlap).map(\.id))
         receive(.everything)
+        await self.removeOld()
         while true {
             try await self.time.sleep(until: self.time.now.advanced(by: self.interval))
+            if self.hasLost.load(ordering: .acquiring) { await self.publish(.everything) }
             let notes = try await self.notes(after: last - Self.overlap)
             let isComplete = notes.count < Self.pageSize
             for note in notes where seen.insert(note.id).inserted && note.sender != self.sender {

@@ -95,8 +95,12 @@ public final class Database: SQLExecutor {
     /// What the connections do at this moment.
     public var poolStatus: PoolStatus { self.driver.poolStatus }
 
-    /// Runs one statement that changes nothing and returns its rows.
+    /// Runs one statement and returns its rows.
+    ///
+    /// One that changes something, such as `INSERT … RETURNING`, is run as ``execute(_:)`` runs it: it is not repeated, and caches
+    /// are told.
     public func rows(_ query: SQLQuery) async throws -> SQLRows {
+        if query.mayChange { return try await self.execute(query).rows }
         if let fault = query.fault { throw fault }
         return try await self.statements.outcome(isIdempotent: true) { (_: OperationContext) async throws in
             try await self.watch.run(query) { try await self.driver.execute(query, .read) }.rows
@@ -178,7 +182,8 @@ public final class Database: SQLExecutor {
                 return try await self.driver.withConnection(options.access) { connection in
                     let tracks = options.access == .write && self.changes.hasListeners
                     let transaction = SQLTransaction(
-                        on: connection, attempt: number, watch: self.watch, tracksChanges: tracks)
+                        on: connection, attempt: number, watch: self.watch, onlyReads: options.access == .read,
+                        tracksChanges: tracks)
                     last = transaction
                     return (try await Self.run(transaction, options, on: connection, body), transaction)
                 }

@@ -18,7 +18,12 @@ public final class SQLTransaction: SQLExecutor {
     /// Whether anybody wants to know what it changes.
     private let tracksChanges: Bool
 
-    init(on connection: any SQLConnection, attempt: Int, watch: StatementWatch, tracksChanges: Bool) {
+    private let onlyReads: Bool
+
+    init(
+        on connection: any SQLConnection, attempt: Int, watch: StatementWatch, onlyReads: Bool, tracksChanges: Bool
+    ) {
+        self.onlyReads = onlyReads
         self.watch = watch
         self.connection = connection
         self.attempt = attempt
@@ -66,7 +71,11 @@ public final class SQLTransaction: SQLExecutor {
 
     /// What it has changed, if its commit has begun.
     var committedChange: CacheInvalidation {
-        self.state.withLock { $0.hasBegunCommit ? $0.change : CacheInvalidation() }
+        self.state.withLock { state in
+            guard state.hasBegunCommit else { return CacheInvalidation() }
+            // Who began to listen meanwhile has to take it for anything.
+            return self.tracksChanges || self.onlyReads ? state.change : .everything
+        }
     }
 
     /// Runs statements that are undone alone if `body` throws, while the transaction goes on.
@@ -119,6 +128,7 @@ public final class SQLTransaction: SQLExecutor {
 
     func forEachBatch(of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void) async throws {
         precondition(size >= 1, "a batch has at least one row (is \(size))")
+        if self.tracksChanges { self.note(query.undeclaredChange) }
         try await self.connection.forEachBatch(of: size, query) { rows in
             try await body(rows)
             try Task.checkCancellation()

@@ -61,6 +61,8 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
     public var constraint: String?
     /// Whether the statement began: false if it certainly did not, nil if that is unknown.
     public var hasRun: Bool?
+    /// Whether what failed cannot be begun again, since it was reading something that is read once.
+    var isFinal = false
 
     /// Creates an error.
     public init(
@@ -78,10 +80,21 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
     /// What did nothing, because of somebody's lock or because it never began, is worth another try; what a lost connection left
     /// open only if it is idempotent.
     public var retryAdvice: RetryAdvice {
-        switch self.kind {
+        if self.isFinal { return .never }
+        return switch self.kind {
         case .busy, .serialization: .always(after: nil)
         case .connection: self.hasRun == false ? .always(after: nil) : .ifIdempotent(after: nil)
         default: .never
+        }
+    }
+
+    /// Runs `body` so that its error is the last word, if `hasBegun` says so by then.
+    static func final<Value>(once hasBegun: () -> Bool, _ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch var error as SQLError {
+            if hasBegun() { error.isFinal = true }
+            throw error
         }
     }
 

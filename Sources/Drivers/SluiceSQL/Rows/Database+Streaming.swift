@@ -14,13 +14,14 @@ extension Database {
     public func forEachRow(
         batch: Int = 500, timeout: Duration? = nil, _ query: SQLQuery, _ body: (SQLRow) async throws -> Void
     ) async throws {
+        // A lost connection may be tried again only as long as nobody has seen a row.
         var hasBegun = false
         try await self.read(timeout: timeout) { transaction in
-            // A lost connection may be tried again only as long as nobody has seen a row.
-            guard !hasBegun else { throw SQLError(.statement, message: "the rows were cut off while they were read") }
-            try await transaction.forEachBatch(of: batch, query) { rows in
-                hasBegun = true
-                for row in rows { try await body(row) }
+            try await SQLError.final(once: { hasBegun }) {
+                try await transaction.forEachBatch(of: batch, query) { rows in
+                    hasBegun = true
+                    for row in rows { try await body(row) }
+                }
             }
         }
     }
@@ -59,12 +60,11 @@ extension Database {
         var hasBegun = false
         do {
             try await self.read(timeout: timeout) { transaction in
-                guard !hasBegun else {
-                    throw SQLError(.statement, message: "the rows were cut off while they were read")
-                }
-                try await transaction.forEachBatch(of: size, query) { rows in
-                    hasBegun = true
-                    await batches.send(rows)
+                try await SQLError.final(once: { hasBegun }) {
+                    try await transaction.forEachBatch(of: size, query) { rows in
+                        hasBegun = true
+                        await batches.send(rows)
+                    }
                 }
             }
             batches.finish()

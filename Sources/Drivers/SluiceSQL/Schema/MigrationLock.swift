@@ -9,15 +9,22 @@ extension Database {
     /// Which lock of PostgreSQL's is ours; nobody else's by its being a random number.
     private static let lockNumber: Int64 = 4_711_640_215_339_087_121
 
+    /// The longest it may take, the wait for another process included: an index of a large table is minutes of work.
+    private static let migrationTimeout: Duration = .seconds(3_600)
+
     /// Runs `body` while no other process migrates this database; as one transaction where that can hold changes of a schema.
     func withMigrationLock<Value>(_ body: (any SQLExecutor) async throws -> Value) async throws -> Value {
         switch self.dialect {
         case .sqlite:
             // A transaction that writes is the lock.
-            return try await self.withTransaction { try await body($0) }
+            return try await self.withTransaction(TransactionOptions(.write, timeout: Self.migrationTimeout)) {
+                try await body($0)
+            }
         case .postgres:
             // Read committed, so that what is read after the lock was had is what its last holder left.
-            return try await self.withTransaction(TransactionOptions(.write, isolation: .readCommitted)) {
+            return try await self.withTransaction(
+                TransactionOptions(.write, isolation: .readCommitted, timeout: Self.migrationTimeout)
+            ) {
                 transaction in
                 _ = try await transaction.rows("SELECT pg_advisory_xact_lock(\(Self.lockNumber))")
                 return try await body(transaction)
