@@ -3,9 +3,10 @@ import HTTPTypes
 import NIOCore
 import Sluice
 import SluiceTesting
-@testable import SluiceWebSocket
 import Synchronization
 import Testing
+
+@testable import SluiceWebSocket
 
 @Suite("A connection")
 struct ConnectionTests {
@@ -168,7 +169,8 @@ struct ConnectionTests {
         try await withServer(serving: serve) { server, port in
             let client = try WebSocketClient()
             for (text, kind, code) in [
-                ("return", nil, 1_000), ("fail", .closed, 1_011), ("code", .closed, 4_000), ("cut", .connectionLost, 1_006),
+                ("return", nil, 1_000), ("fail", .closed, 1_011), ("code", .closed, 4_000),
+                ("cut", .connectionLost, 1_006),
             ] as [(String, WebSocketError.Kind?, UInt16)] {
                 let connection = try await client.connect(Self.url(port))
                 try await connection.send(text)
@@ -245,14 +247,19 @@ struct ConnectionTests {
         }
     }
 
-    @Test("takes no answer that does not fit its handshake", arguments: [
-        ("HTTP/1.1 200 OK\r\n\r\n", WebSocketError.Kind.refused), ("SSH-2.0\r\n\r\n", .invalidHandshake),
-        ("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", .invalidHandshake),
-        ("ACCEPT\r\nSec-WebSocket-Protocol: other\r\n\r\n", .invalidHandshake),
-        ("ACCEPT\r\nSec-WebSocket-Extensions: permessage-bzip2\r\n\r\n", .invalidHandshake),
-        ("ACCEPT\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=15\r\n\r\n", .invalidHandshake),
-        ("", .connectionLost),
-    ])
+    @Test(
+        "takes no answer that does not fit its handshake",
+        arguments: [
+            ("HTTP/1.1 200 OK\r\n\r\n", WebSocketError.Kind.refused), ("SSH-2.0\r\n\r\n", .invalidHandshake),
+            ("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", .invalidHandshake),
+            ("ACCEPT\r\nSec-WebSocket-Protocol: other\r\n\r\n", .invalidHandshake),
+            ("ACCEPT\r\nSec-WebSocket-Extensions: permessage-bzip2\r\n\r\n", .invalidHandshake),
+            (
+                "ACCEPT\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=15\r\n\r\n",
+                .invalidHandshake
+            ),
+            ("", .connectionLost),
+        ])
     func badAnswers(answer: String, kind: WebSocketError.Kind) async throws {
         try await ScriptedServer.run { connection in
             guard let request = try await connection.requestHead() else { return }

@@ -3,8 +3,9 @@ import HTTPTypes
 import NIOCore
 import Sluice
 import SluiceTesting
-@testable import SluiceWebSocket
 import Testing
+
+@testable import SluiceWebSocket
 
 @Suite("The server")
 struct ServerTests {
@@ -19,14 +20,17 @@ struct ServerTests {
     func refusals() async throws {
         let good = RawClient.handshake()
         let cases: [(String, Int)] = [
-            (good, 101), (good.replacing("GET", with: "POST"), 405), (good.replacing("HTTP/1.1\r\nHost", with: "HTTP/1.0\r\nHost"), 400),
-            (good.replacing("Upgrade: websocket\r\n", with: ""), 426), (good.replacing("keep-alive, Upgrade", with: "close"), 426),
+            (good, 101), (good.replacing("GET", with: "POST"), 405),
+            (good.replacing("HTTP/1.1\r\nHost", with: "HTTP/1.0\r\nHost"), 400),
+            (good.replacing("Upgrade: websocket\r\n", with: ""), 426),
+            (good.replacing("keep-alive, Upgrade", with: "close"), 426),
             (good.replacing("Version: 13", with: "Version: 8"), 426),
             (good.replacing("jZQ==", with: "jZQ"), 400), (good.replacing("Host: 127.0.0.1:80\r\n", with: ""), 400),
             (good.replacing("\r\n\r\n", with: "\r\nOrigin: http://evil.com\r\n\r\n"), 403),
             (good.replacing("\r\n\r\n", with: "\r\nContent-Length: 5\r\n\r\n"), 400),
             (good.replacing("\r\n\r\n", with: "\r\nSec-WebSocket-Extensions: a; b=\"\r\n\r\n"), 400),
-            (good.replacing("Upgrade: websocket", with: "Upgrade : websocket"), 400), ("\r\n\r\n", 400), ("HELLO\r\n\r\n", 400),
+            (good.replacing("Upgrade: websocket", with: "Upgrade : websocket"), 400), ("\r\n\r\n", 400),
+            ("HELLO\r\n\r\n", 400),
             (String(repeating: "x", count: 20_000), 400),
         ]
         try await withServer { _, port in
@@ -93,7 +97,9 @@ struct ServerTests {
         try await withServer(options: options) { _, port in
             let client = try WebSocketClient()
             let first = try await client.connect("ws://127.0.0.1:\(port)/")
-            let error = await #expect(throws: WebSocketError.self) { try await client.connect("ws://127.0.0.1:\(port)/") }
+            let error = await #expect(throws: WebSocketError.self) {
+                try await client.connect("ws://127.0.0.1:\(port)/")
+            }
             #expect(error?.status == 503)
             try await first.send("still there")
             #expect(try await first.receive() == .text("still there"))

@@ -23,7 +23,9 @@ public struct WebSocketServer: Sendable {
         public var subprotocols: [String]
         /// Which pages may connect.
         public var origins: WebSocketOrigins
-        /// How many connections there may be, those that shake hands included; more are answered with 503. At least 1.
+        /// How many connections there may be, those that shake hands included; at least 1.
+        ///
+        /// More are answered with 503.
         public var maximumConnections: Int
         /// Where connections are served; by default on their event loops, where what serves them must not block.
         public var placement: WebSocketPlacement
@@ -113,6 +115,10 @@ public struct WebSocketServer: Sendable {
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A connection keeps the buffer it read into last; it begins small, and grows with what comes.
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 512, maximum: 65_536)
+            )
             .bind(host: self.host, port: self.port) { channel in
                 channel.eventLoop.makeCompletedFuture { try self.prepare(channel, tls) }
             }
@@ -147,18 +153,22 @@ public struct WebSocketServer: Sendable {
             return statistics.connections <= self.options.maximumConnections
         }
         defer { self.counts.statistics.withLock { $0.connections -= 1 } }
+        guard let connection = await self.connection(arrival, isWithinLimit) else {
+            return self.counts.statistics.withLock { $0.refused += 1 }
+        }
+        self.counts.statistics.withLock { $0.accepted += 1 }
+        // What a connection ends with is in its closure; the server has nobody to tell.
+        try? await connection.serve(self.options.placement, self.serve)
+        let code = connection.closure?.code ?? .abnormal
+        self.counts.statistics.withLock { $0.closures[code, default: 0] += 1 }
+    }
+
+    private func connection(_ arrival: Arrival, _ isWithinLimit: Bool) async -> WebSocketConnection? {
         do {
-            guard let connection = try await self.shakeHands(arrival, isWithinLimit) else {
-                return self.counts.statistics.withLock { $0.refused += 1 }
-            }
-            self.counts.statistics.withLock { $0.accepted += 1 }
-            // What a connection ends with is in its closure; the server has nobody to tell.
-            try? await connection.serve(self.options.placement, self.serve)
-            let code = connection.closure?.code ?? .abnormal
-            self.counts.statistics.withLock { $0.closures[code, default: 0] += 1 }
+            return try await self.shakeHands(arrival, isWithinLimit)
         } catch {
             arrival.channel.close(promise: nil)
-            self.counts.statistics.withLock { $0.refused += 1 }
+            return nil
         }
     }
 
