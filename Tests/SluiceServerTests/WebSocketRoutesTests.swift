@@ -73,7 +73,8 @@ struct WebSocketRoutesTests {
     func both() async throws {
         let left = Locked<WebSocketConnection?>(nil)
         try await Self.withApplication { port in
-            let client = try WebSocketClient()
+            let client = try WebSocketClient(
+                configuration: WebSocketConfiguration(pingInterval: nil, handshakeTimeout: .seconds(600)))
             try await client.withConnection("ws://127.0.0.1:\(port)/echo?a=b") { connection in
                 for size in [0, 100, 100_000] {
                     let text = String(repeating: "x", count: size)

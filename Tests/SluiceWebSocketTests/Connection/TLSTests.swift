@@ -30,16 +30,19 @@ struct TLSTests {
     func certificates(name: String) async throws {
         try await Self.withCertificate(for: name) { certificate, key in
             let options = WebSocketServer.Options(
+                connection: .patient(),
                 tls: .makeServerConfiguration(
                     certificateChain: try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) },
                     privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))))
             try await withServer(options: options) { _, port in
                 let url = "wss://localhost:\(port)/"
-                let untrusted = await #expect(throws: WebSocketError.self) { try await WebSocketClient().connect(url) }
+                let untrusted = await #expect(throws: WebSocketError.self) {
+                    try await WebSocketClient(configuration: .patient()).connect(url)
+                }
                 #expect(untrusted?.kind == .unreachable)
                 var tls = TLSConfiguration.makeClientConfiguration()
                 tls.trustRoots = .file(certificate)
-                let client = try WebSocketClient(tls: tls)
+                let client = try WebSocketClient(configuration: .patient(), tls: tls)
                 if name == "localhost" {
                     try await client.withConnection(url) { connection in
                         let text = String(repeating: "over TLS ", count: 20_000)

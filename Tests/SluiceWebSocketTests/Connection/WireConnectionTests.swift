@@ -17,7 +17,7 @@ struct WireConnectionTests {
                 clientNoContextTakeover: agreed.clientNoContextTakeover,
                 serverMaxWindowBits: agreed.serverMaxWindowBits, clientMaxWindowBits: agreed.clientMaxWindowBits)
         }
-        return WebSocketConfiguration(limits: WireCases.limits, compression: compression, pingInterval: nil)
+        return WebSocketConfiguration.patient(limits: WireCases.limits, compression: compression)
     }
 
     /// The frames of whoever echoes, as the table writes them, up to its close frame.

@@ -65,7 +65,7 @@ struct ServerTests {
     @Test("asks whether a handshake is welcome, and chooses the subprotocol it likes best")
     func acceptance() async throws {
         struct Broken: Error {}
-        let options = WebSocketServer.Options(subprotocols: ["new", "old"])
+        let options = WebSocketServer.Options(connection: .patient(), subprotocols: ["new", "old"])
         let accept: @Sendable (WebSocketRequest) async throws -> WebSocketAcceptance = { request in
             switch request.path {
             case "/broken": throw Broken()
@@ -74,7 +74,7 @@ struct ServerTests {
             }
         }
         try await withServer(options: options, accept: accept) { server, port in
-            let client = try WebSocketClient()
+            let client = try WebSocketClient(configuration: .patient())
             let connection = try await client.connect("ws://127.0.0.1:\(port)/x?y=z", subprotocols: ["old", "new"])
             #expect(connection.subprotocol == "new")
             #expect(connection.headers[.setCookie] == "a=b")
@@ -93,9 +93,9 @@ struct ServerTests {
 
     @Test("turns connections away beyond its limit")
     func limit() async throws {
-        let options = WebSocketServer.Options(maximumConnections: 1)
+        let options = WebSocketServer.Options(connection: .patient(), maximumConnections: 1)
         try await withServer(options: options) { _, port in
-            let client = try WebSocketClient()
+            let client = try WebSocketClient(configuration: .patient())
             let first = try await client.connect("ws://127.0.0.1:\(port)/")
             let error = await #expect(throws: WebSocketError.self) {
                 try await client.connect("ws://127.0.0.1:\(port)/")
@@ -126,7 +126,7 @@ struct ServerTests {
     func stops() async throws {
         let closure = Locked<WebSocketClosure?>(nil)
         let connection = try await withServer { _, port in
-            let connection = try await WebSocketClient().connect("ws://127.0.0.1:\(port)/")
+            let connection = try await WebSocketClient(configuration: .patient()).connect("ws://127.0.0.1:\(port)/")
             try await connection.send("a")
             _ = try await connection.receive()
             return connection
@@ -139,7 +139,7 @@ struct ServerTests {
     @Test("sends a message to many, compressed once, beside messages to one", arguments: [true, false])
     func broadcast(isCompressed: Bool) async throws {
         let room = WebSocketBroadcast()
-        let configuration = WebSocketConfiguration(
+        let configuration = WebSocketConfiguration.patient(
             compression: isCompressed ? WebSocketCompression(threshold: 1) : nil)
         let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
             try await room.join(connection) {
@@ -185,7 +185,7 @@ struct ServerTests {
         let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
             try await room.join(connection) { while try await connection.receive() != nil {} }
         }
-        let configuration = WebSocketConfiguration(compression: nil)
+        let configuration = WebSocketConfiguration.patient(compression: nil)
         try await withServer(options: .init(connection: configuration), serving: serve) { _, port in
             try await RawClient.connect(port: port) { deaf in
                 try await deaf.write(RawClient.handshake())

@@ -71,6 +71,17 @@ public struct WebSocketServer: Sendable {
         let handler: NIOLoopBound<ServerHandshakeHandler>
     }
 
+    /// Hands an arrival to its task, which gives it up after the handshake: else request and handler lived as long as the connection.
+    private final class Handover: Sendable {
+        private let arrival: Mutex<Arrival?>
+
+        init(_ arrival: Arrival) {
+            self.arrival = Mutex(arrival)
+        }
+
+        func take() -> Arrival? { self.arrival.withLock { $0.take() } }
+    }
+
     private let host: String
     private let port: Int
     private let options: Options
@@ -126,7 +137,8 @@ public struct WebSocketServer: Sendable {
         try await listener.executeThenClose { arrivals in
             try await withThrowingDiscardingTaskGroup { group in
                 for try await arrival in arrivals {
-                    group.addTask { await self.handle(arrival) }
+                    let handover = Handover(arrival)
+                    group.addTask { await self.handle(handover) }
                 }
             }
         }
@@ -147,13 +159,13 @@ public struct WebSocketServer: Sendable {
     }
 
     /// One connection from its handshake to its end; its failures are its own.
-    private func handle(_ arrival: Arrival) async {
+    private func handle(_ handover: Handover) async {
         let isWithinLimit = self.counts.statistics.withLock { statistics in
             statistics.connections += 1
             return statistics.connections <= self.options.maximumConnections
         }
         defer { self.counts.statistics.withLock { $0.connections -= 1 } }
-        guard let connection = await self.connection(arrival, isWithinLimit) else {
+        guard let connection = await self.connection(handover, isWithinLimit) else {
             return self.counts.statistics.withLock { $0.refused += 1 }
         }
         self.counts.statistics.withLock { $0.accepted += 1 }
@@ -163,7 +175,8 @@ public struct WebSocketServer: Sendable {
         self.counts.statistics.withLock { $0.closures[code, default: 0] += 1 }
     }
 
-    private func connection(_ arrival: Arrival, _ isWithinLimit: Bool) async -> WebSocketConnection? {
+    private func connection(_ handover: Handover, _ isWithinLimit: Bool) async -> WebSocketConnection? {
+        guard let arrival = handover.take() else { return nil }
         do {
             return try await self.shakeHands(arrival, isWithinLimit)
         } catch {
