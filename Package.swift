@@ -145,7 +145,7 @@ let package = Package(
         tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),
         tests(
             "SluiceWebSocketTests",
-            ["Sluice", "SluiceTesting", "SluiceWebSocket", httpTypes, nioCore, nioPosix]),
+            ["Sluice", "SluiceTesting", "SluiceWebSocket", httpTypes, nioCore, nioPosix, nioSSL]),
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
         tests(
             "SluiceHTTPCacheSQLTests",

@@ -29,7 +29,7 @@ class Server:
     def __init__(self, command):
         self.port = free_port()
         command = [str(self.port) if part == "PORT" else str(part) for part in command]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(200):
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()

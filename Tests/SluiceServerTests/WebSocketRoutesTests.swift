@@ -69,12 +69,12 @@ struct WebSocketRoutesTests {
             + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     }
 
-
     @Test("both are served, and a shutdown closes them")
     func both() async throws {
         let left = Locked<WebSocketConnection?>(nil)
         try await Self.withApplication { port in
-            let client = try WebSocketClient()
+            let client = try WebSocketClient(
+                configuration: WebSocketConfiguration(pingInterval: nil, handshakeTimeout: .seconds(600)))
             try await client.withConnection("ws://127.0.0.1:\(port)/echo?a=b") { connection in
                 for size in [0, 100, 100_000] {
                     let text = String(repeating: "x", count: size)
@@ -84,7 +84,11 @@ struct WebSocketRoutesTests {
                 #expect(connection.isCompressed)
             }
             let answers = try await Self.exchange(
-                port, [("GET /echo HTTP/1.1\r\nHost: h\r\n\r\n", "this is HTTP"), ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello")])
+                port,
+                [
+                    ("GET /echo HTTP/1.1\r\nHost: h\r\n\r\n", "this is HTTP"),
+                    ("GET / HTTP/1.1\r\nHost: h\r\n\r\n", "hello"),
+                ])
             #expect(answers.allSatisfy { $0.hasPrefix("HTTP/1.1 200") })
             let connection = try await client.connect("ws://127.0.0.1:\(port)/echo")
             left.withLock { $0 = connection }
@@ -100,7 +104,8 @@ struct WebSocketRoutesTests {
             // A text frame of two bytes, final, masked with zeros.
             var early = ByteBuffer(string: Self.handshake("/echo"))
             early.writeBytes([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69])
-            let answers = try await Self.raw(port, [ByteBuffer(string: "GET / HTTP/1.1\r\nHost: h\r\n\r\n"), early]) { bytes in
+            let answers = try await Self.raw(port, [ByteBuffer(string: "GET / HTTP/1.1\r\nHost: h\r\n\r\n"), early]) {
+                bytes in
                 bytes.count > 4 && bytes.suffix(4) == [0x81, 0x02, 0x68, 0x69]
             }
             #expect(answers.contains("hello"))

@@ -3,9 +3,10 @@ import HTTPTypes
 import NIOCore
 import Sluice
 import SluiceTesting
-@testable import SluiceWebSocket
 import Synchronization
 import Testing
+
+@testable import SluiceWebSocket
 
 @Suite("A connection")
 struct ConnectionTests {
@@ -15,13 +16,13 @@ struct ConnectionTests {
     func backPressure() async throws {
         let open = Gate()
         let options = WebSocketServer.Options(
-            connection: WebSocketConfiguration(limits: WebSocketLimits(queuedMessages: 4), compression: nil))
+            connection: WebSocketConfiguration.patient(limits: WebSocketLimits(queuedMessages: 4), compression: nil))
         let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
             try await open.pass()
             try await echo(connection)
         }
         try await withServer(options: options, serving: serve) { _, port in
-            try await WebSocketClient().withConnection(Self.url(port)) { connection in
+            try await WebSocketClient(configuration: .patient()).withConnection(Self.url(port)) { connection in
                 let text = String(repeating: "x", count: 100_000)
                 // More than sockets and queue hold, so that sending must come to wait.
                 let isSent = Locked(0)
@@ -49,7 +50,7 @@ struct ConnectionTests {
     func pingsBesideTheQueue() async throws {
         let serve: @Sendable (WebSocketConnection) async throws -> Void = { _ in try await Gate().pass() }
         try await withServer(serving: serve) { _, port in
-            let connection = try await WebSocketClient().connect(Self.url(port))
+            let connection = try await WebSocketClient(configuration: .patient()).connect(Self.url(port))
             for _ in 0..<10 { try await connection.send("nobody receives this") }
             #expect(try await connection.ping() > .zero)
             #expect(connection.statistics.latency != nil)
@@ -120,7 +121,7 @@ struct ConnectionTests {
     @Test("lets a cancelled task go and loses no message to it")
     func cancellation() async throws {
         try await withServer { _, port in
-            let connection = try await WebSocketClient().connect(Self.url(port))
+            let connection = try await WebSocketClient(configuration: .patient()).connect(Self.url(port))
             let receiving = Task { try await connection.receive() }
             while connection.state.state.withLock({ $0.receivers.isEmpty }) { await Task.yield() }
             receiving.cancel()
@@ -132,7 +133,7 @@ struct ConnectionTests {
             _ = await waiting.result
             await connection.close()
         }
-        let connecting = Task { try await WebSocketClient().connect("ws://127.0.0.1:9/") }
+        let connecting = Task { try await WebSocketClient(configuration: .patient()).connect("ws://127.0.0.1:9/") }
         connecting.cancel()
         await #expect(throws: (any Error).self) { try await connecting.value }
     }
@@ -140,7 +141,7 @@ struct ConnectionTests {
     @Test("sends a message in fragments as one, and others behind it")
     func fragments() async throws {
         try await withServer { _, port in
-            try await WebSocketClient().withConnection(Self.url(port)) { connection in
+            try await WebSocketClient(configuration: .patient()).withConnection(Self.url(port)) { connection in
                 let (stream, parts) = AsyncStream.makeStream(of: ByteBuffer.self)
                 async let streaming: Void = connection.send(fragments: stream)
                 while !connection.state.state.withLock({ $0.isStreaming }) { await Task.yield() }
@@ -166,9 +167,10 @@ struct ConnectionTests {
             if text == "code" { await connection.close(WebSocketCloseCode(rawValue: 4_000), reason: "why") }
         }
         try await withServer(serving: serve) { server, port in
-            let client = try WebSocketClient()
+            let client = try WebSocketClient(configuration: .patient())
             for (text, kind, code) in [
-                ("return", nil, 1_000), ("fail", .closed, 1_011), ("code", .closed, 4_000), ("cut", .connectionLost, 1_006),
+                ("return", nil, 1_000), ("fail", .closed, 1_011), ("code", .closed, 4_000),
+                ("cut", .connectionLost, 1_006),
             ] as [(String, WebSocketError.Kind?, UInt16)] {
                 let connection = try await client.connect(Self.url(port))
                 try await connection.send(text)
@@ -189,7 +191,7 @@ struct ConnectionTests {
     @Test("is closed when nobody holds it any more")
     func released() async throws {
         try await withServer { server, port in
-            do { _ = try await WebSocketClient().connect(Self.url(port)) }
+            do { _ = try await WebSocketClient(configuration: .patient()).connect(Self.url(port)) }
             while server.statistics.connections > 0 { await Task.yield() }
             #expect(server.statistics.accepted == 1)
         }
@@ -198,7 +200,8 @@ struct ConnectionTests {
     @Test("is not made to an address that is not allowed")
     func addresses() async throws {
         try await withServer { server, port in
-            let client = try WebSocketClient(isAddressAllowed: { $0?.ipAddress != "127.0.0.1" })
+            let client = try WebSocketClient(
+                configuration: .patient(), isAddressAllowed: { $0?.ipAddress != "127.0.0.1" })
             let error = await #expect(throws: WebSocketError.self) { try await client.connect(Self.url(port)) }
             #expect(error?.kind == .addressNotAllowed)
         }
@@ -223,7 +226,7 @@ struct ConnectionTests {
         try await withServer(accept: accept, serving: serve) { _, port in
             let asked = Locked(0)
             let answers = Locked(0)
-            try await WebSocketClient().reconnecting(
+            try await WebSocketClient(configuration: .patient()).reconnecting(
                 to: Self.url(port),
                 headers: {
                     [.authorization: "Bearer \(asked.withLock { asked -> Int in asked += 1; return asked })"]
@@ -236,7 +239,7 @@ struct ConnectionTests {
             #expect(tokens.withLock { $0 } == (1...4).map { "Bearer \($0)" })
             #expect(answers.withLock { $0 } == 1)
         }
-        let client = try WebSocketClient()
+        let client = try WebSocketClient(configuration: .patient())
         try await withServer(accept: { _ in .refuse(status: 403) }) { _, port in
             let error = await #expect(throws: WebSocketError.self) {
                 try await client.reconnecting(to: Self.url(port)) { _ in }
@@ -245,14 +248,19 @@ struct ConnectionTests {
         }
     }
 
-    @Test("takes no answer that does not fit its handshake", arguments: [
-        ("HTTP/1.1 200 OK\r\n\r\n", WebSocketError.Kind.refused), ("SSH-2.0\r\n\r\n", .invalidHandshake),
-        ("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", .invalidHandshake),
-        ("ACCEPT\r\nSec-WebSocket-Protocol: other\r\n\r\n", .invalidHandshake),
-        ("ACCEPT\r\nSec-WebSocket-Extensions: permessage-bzip2\r\n\r\n", .invalidHandshake),
-        ("ACCEPT\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=15\r\n\r\n", .invalidHandshake),
-        ("", .connectionLost),
-    ])
+    @Test(
+        "takes no answer that does not fit its handshake",
+        arguments: [
+            ("HTTP/1.1 200 OK\r\n\r\n", WebSocketError.Kind.refused), ("SSH-2.0\r\n\r\n", .invalidHandshake),
+            ("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", .invalidHandshake),
+            ("ACCEPT\r\nSec-WebSocket-Protocol: other\r\n\r\n", .invalidHandshake),
+            ("ACCEPT\r\nSec-WebSocket-Extensions: permessage-bzip2\r\n\r\n", .invalidHandshake),
+            (
+                "ACCEPT\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=15\r\n\r\n",
+                .invalidHandshake
+            ),
+            ("", .connectionLost),
+        ])
     func badAnswers(answer: String, kind: WebSocketError.Kind) async throws {
         try await ScriptedServer.run { connection in
             guard let request = try await connection.requestHead() else { return }
@@ -260,7 +268,8 @@ struct ConnectionTests {
             try await connection.write(answer.replacing("ACCEPT", with: accept))
         } _: { server in
             let error = await #expect(throws: WebSocketError.self) {
-                try await WebSocketClient().connect(Self.url(server.port), subprotocols: ["mine"])
+                try await WebSocketClient(configuration: .patient()).connect(
+                    Self.url(server.port), subprotocols: ["mine"])
             }
             #expect(error?.kind == kind)
         }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Sluice
-@testable import SluiceWebSocket
 import Testing
+
+@testable import SluiceWebSocket
 
 @Suite("Keeping a connection alive")
 struct KeepAliveTests {

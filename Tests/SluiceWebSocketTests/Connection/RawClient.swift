@@ -57,7 +57,8 @@ struct RawClient: Sendable {
     /// A handshake that is in order, with more headers if need be.
     static func handshake(_ target: String = "/", port: Int = 80, _ more: [String] = []) -> String {
         let lines = [
-            "GET \(target) HTTP/1.1", "Host: 127.0.0.1:\(port)", "Upgrade: websocket", "Connection: keep-alive, Upgrade",
+            "GET \(target) HTTP/1.1", "Host: 127.0.0.1:\(port)", "Upgrade: websocket",
+            "Connection: keep-alive, Upgrade",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",
         ]
         return (lines + more).joined(separator: "\r\n") + "\r\n\r\n"

@@ -2,8 +2,9 @@
 import NIOCore
 import Sluice
 import SluiceTesting
-@testable import SluiceWebSocket
 import Testing
+
+@testable import SluiceWebSocket
 
 @Suite("The table of right and wrong frames, on real connections")
 struct WireConnectionTests {
@@ -16,7 +17,7 @@ struct WireConnectionTests {
                 clientNoContextTakeover: agreed.clientNoContextTakeover,
                 serverMaxWindowBits: agreed.serverMaxWindowBits, clientMaxWindowBits: agreed.clientMaxWindowBits)
         }
-        return WebSocketConfiguration(limits: WireCases.limits, compression: compression, pingInterval: nil)
+        return WebSocketConfiguration.patient(limits: WireCases.limits, compression: compression)
     }
 
     /// The frames of whoever echoes, as the table writes them, up to its close frame.
@@ -43,7 +44,9 @@ struct WireConnectionTests {
         }
     }
 
-    /// Right frames are all answered. What came before a wrong one may be, if the application was quick.
+    /// Right frames are all answered.
+    ///
+    /// What came before a wrong one may be, if the application was quick.
     private static func expect(_ answers: [String], _ wire: WireCase) {
         if wire.isGood {
             // Pongs may overtake messages.

@@ -4,7 +4,7 @@ import SluiceWebSocket
 
 /// Runs a server as long as `body` runs.
 func withServer<Value: Sendable>(
-    options: WebSocketServer.Options = WebSocketServer.Options(),
+    options: WebSocketServer.Options = WebSocketServer.Options(connection: .patient()),
     accept: @escaping @Sendable (WebSocketRequest) async throws -> WebSocketAcceptance = { _ in .accept() },
     serving serve: @escaping @Sendable (WebSocketConnection) async throws -> Void = echo,
     _ body: @Sendable (WebSocketServer, _ port: Int) async throws -> Value
@@ -28,4 +28,15 @@ func withServer<Value: Sendable>(
 @Sendable
 func echo(_ connection: WebSocketConnection) async throws {
     for try await message in connection.messages { try await connection.send(message) }
+}
+
+extension WebSocketConfiguration {
+    /// One whose limits in real time a busy machine does not come to.
+    static func patient(
+        limits: WebSocketLimits = WebSocketLimits(), compression: WebSocketCompression? = WebSocketCompression()
+    ) -> WebSocketConfiguration {
+        WebSocketConfiguration(
+            limits: limits, compression: compression, pingInterval: nil, closeTimeout: .seconds(600),
+            handshakeTimeout: .seconds(600))
+    }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import HTTPTypes
 import NIOCore
-@testable import SluiceWebSocket
 import Testing
+
+@testable import SluiceWebSocket
 
 @Suite("The handshake")
 struct NegotiationTests {
@@ -14,7 +15,8 @@ struct NegotiationTests {
         #expect(hex("abc") == "a9993e364706816aba3e25717850c26c9cd0d89d")
         #expect(hex("") == "da39a3ee5e6b4b0d3255bfef95601890afd80709")
         #expect(
-            hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") == "84983e441c3bd26ebaae4aa1f95129e5e54670f1")
+            hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")
+                == "84983e441c3bd26ebaae4aa1f95129e5e54670f1")
         #expect(HandshakeKey.accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
         #expect(HandshakeKey.isValid(HandshakeKey.make()))
         #expect(!HandshakeKey.isValid("dGhlIHNhbXBsZSBub25jZQ="))
@@ -40,7 +42,9 @@ struct NegotiationTests {
             Self.answer("permessage-deflate; server_no_context_takeover; client_no_context_takeover", wide)
                 == "permessage-deflate; server_no_context_takeover; client_no_context_takeover")
         // The first offer that can be kept to.
-        #expect(Self.answer("x-other, permessage-deflate; server_max_window_bits=7, permessage-deflate", wide) == "permessage-deflate")
+        #expect(
+            Self.answer("x-other, permessage-deflate; server_max_window_bits=7, permessage-deflate", wide)
+                == "permessage-deflate")
         for wrong in [
             "x-webkit-deflate-frame", "permessage-deflate; unknown", "permessage-deflate; server_max_window_bits",
             "permessage-deflate; server_max_window_bits=16", "permessage-deflate; server_max_window_bits=08",
@@ -51,10 +55,12 @@ struct NegotiationTests {
 
     @Test("takes only an agreement that was offered")
     func acceptance() {
-        let offered = WebSocketCompression(serverNoContextTakeover: true, serverMaxWindowBits: 10, clientMaxWindowBits: 9)
+        let offered = WebSocketCompression(
+            serverNoContextTakeover: true, serverMaxWindowBits: 10, clientMaxWindowBits: 9)
         #expect(
             AgreedCompression.offer(offered)
-                == "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=9")
+                == "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=9"
+        )
         func accept(_ answer: String, _ offered: WebSocketCompression) -> AgreedCompression? {
             ExtensionOffer.parse([answer])?.first.flatMap { AgreedCompression.accept($0, offered: offered) }
         }
@@ -109,11 +115,15 @@ struct NegotiationTests {
         #expect(output.capacity <= 32_768)
     }
 
-    @Test("is refused to pages from elsewhere", arguments: [
-        (nil, true), ("http://example.com", true), ("https://EXAMPLE.com:443", true), ("http://example.com:80", true),
-        ("http://example.com:8080", false), ("https://evil.com", false), ("null", false), ("http://example.com.evil.com", false),
-        ("https://friend.com", true), ("http://friend.com", false),
-    ] as [(String?, Bool)])
+    @Test(
+        "is refused to pages from elsewhere",
+        arguments: [
+            (nil, true), ("http://example.com", true), ("https://EXAMPLE.com:443", true),
+            ("http://example.com:80", true),
+            ("http://example.com:8080", false), ("https://evil.com", false), ("null", false),
+            ("http://example.com.evil.com", false),
+            ("https://friend.com", true), ("http://friend.com", false),
+        ] as [(String?, Bool)])
     func origins(origin: String?, isAllowed: Bool) {
         var headers = HTTPFields()
         headers[.hostHeader] = "example.com"
@@ -122,19 +132,25 @@ struct NegotiationTests {
         #expect(WebSocketOrigins.any.allow(headers))
     }
 
-    @Test("reads URLs", arguments: [
-        ("ws://example.com", "example.com", 80, "example.com", "/"), ("wss://Example.com/a?b=c", "example.com", 443, "example.com", "/a?b=c"),
-        ("ws://[::1]:9/x", "::1", 9, "[::1]:9", "/x"), ("wss://h:8443?q", "h", 8_443, "h:8443", "/?q"),
-    ])
+    @Test(
+        "reads URLs",
+        arguments: [
+            ("ws://example.com", "example.com", 80, "example.com", "/"),
+            ("wss://Example.com/a?b=c", "example.com", 443, "example.com", "/a?b=c"),
+            ("ws://[::1]:9/x", "::1", 9, "[::1]:9", "/x"), ("wss://h:8443?q", "h", 8_443, "h:8443", "/?q"),
+        ])
     func urls(text: String, host: String, port: Int, authority: String, target: String) throws {
         let url = try WebSocketURL(text)
         #expect((url.host, url.port, url.authority, url.target) == (host, port, authority, target))
     }
 
-    @Test("refuses URLs", arguments: [
-        "http://h/", "h", "ws://", "ws://h:0/", "ws://h:70000/", "ws://user@h/", "ws://h/#f", "ws://h/a b", "ws://[::1/",
-        "ws://h/\r\nX: y",
-    ])
+    @Test(
+        "refuses URLs",
+        arguments: [
+            "http://h/", "h", "ws://", "ws://h:0/", "ws://h:70000/", "ws://user@h/", "ws://h/#f", "ws://h/a b",
+            "ws://[::1/",
+            "ws://h/\r\nX: y",
+        ])
     func badURLs(text: String) {
         let error = #expect(throws: WebSocketError.self) { try WebSocketURL(text) }
         #expect(error?.kind == .urlNotAllowed)

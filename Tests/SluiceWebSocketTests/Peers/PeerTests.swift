@@ -11,7 +11,7 @@ struct PeerTests {
     static let libraries = ["websockets", "aiohttp", "wsproto"]
 
     private static func configuration(_ compression: String) -> WebSocketConfiguration {
-        WebSocketConfiguration(compression: compression == "deflate" ? WebSocketCompression() : nil)
+        WebSocketConfiguration.patient(compression: compression == "deflate" ? WebSocketCompression() : nil)
     }
 
     @Test("talk to our server", arguments: Self.libraries, ["plain", "deflate"])
@@ -95,7 +95,7 @@ struct PeerTests {
         let closures = Locked<[String]>([])
         let done = Gate()
         let origins = Locked<String>("")
-        let options = WebSocketServer.Options(subprotocols: ["a"], origins: .any)
+        let options = WebSocketServer.Options(connection: .patient(), subprotocols: ["a"], origins: .any)
         let accept: @Sendable (WebSocketRequest) async throws -> WebSocketAcceptance = { request in
             origins.withLock { $0 = request.headers[.origin] ?? "none" }
             return .accept()

@@ -3,8 +3,9 @@ import HTTPTypes
 import NIOCore
 import Sluice
 import SluiceTesting
-@testable import SluiceWebSocket
 import Testing
+
+@testable import SluiceWebSocket
 
 @Suite("The server")
 struct ServerTests {
@@ -19,14 +20,17 @@ struct ServerTests {
     func refusals() async throws {
         let good = RawClient.handshake()
         let cases: [(String, Int)] = [
-            (good, 101), (good.replacing("GET", with: "POST"), 405), (good.replacing("HTTP/1.1\r\nHost", with: "HTTP/1.0\r\nHost"), 400),
-            (good.replacing("Upgrade: websocket\r\n", with: ""), 426), (good.replacing("keep-alive, Upgrade", with: "close"), 426),
+            (good, 101), (good.replacing("GET", with: "POST"), 405),
+            (good.replacing("HTTP/1.1\r\nHost", with: "HTTP/1.0\r\nHost"), 400),
+            (good.replacing("Upgrade: websocket\r\n", with: ""), 426),
+            (good.replacing("keep-alive, Upgrade", with: "close"), 426),
             (good.replacing("Version: 13", with: "Version: 8"), 426),
             (good.replacing("jZQ==", with: "jZQ"), 400), (good.replacing("Host: 127.0.0.1:80\r\n", with: ""), 400),
             (good.replacing("\r\n\r\n", with: "\r\nOrigin: http://evil.com\r\n\r\n"), 403),
             (good.replacing("\r\n\r\n", with: "\r\nContent-Length: 5\r\n\r\n"), 400),
             (good.replacing("\r\n\r\n", with: "\r\nSec-WebSocket-Extensions: a; b=\"\r\n\r\n"), 400),
-            (good.replacing("Upgrade: websocket", with: "Upgrade : websocket"), 400), ("\r\n\r\n", 400), ("HELLO\r\n\r\n", 400),
+            (good.replacing("Upgrade: websocket", with: "Upgrade : websocket"), 400), ("\r\n\r\n", 400),
+            ("HELLO\r\n\r\n", 400),
             (String(repeating: "x", count: 20_000), 400),
         ]
         try await withServer { _, port in
@@ -61,7 +65,7 @@ struct ServerTests {
     @Test("asks whether a handshake is welcome, and chooses the subprotocol it likes best")
     func acceptance() async throws {
         struct Broken: Error {}
-        let options = WebSocketServer.Options(subprotocols: ["new", "old"])
+        let options = WebSocketServer.Options(connection: .patient(), subprotocols: ["new", "old"])
         let accept: @Sendable (WebSocketRequest) async throws -> WebSocketAcceptance = { request in
             switch request.path {
             case "/broken": throw Broken()
@@ -70,7 +74,7 @@ struct ServerTests {
             }
         }
         try await withServer(options: options, accept: accept) { server, port in
-            let client = try WebSocketClient()
+            let client = try WebSocketClient(configuration: .patient())
             let connection = try await client.connect("ws://127.0.0.1:\(port)/x?y=z", subprotocols: ["old", "new"])
             #expect(connection.subprotocol == "new")
             #expect(connection.headers[.setCookie] == "a=b")
@@ -89,11 +93,13 @@ struct ServerTests {
 
     @Test("turns connections away beyond its limit")
     func limit() async throws {
-        let options = WebSocketServer.Options(maximumConnections: 1)
+        let options = WebSocketServer.Options(connection: .patient(), maximumConnections: 1)
         try await withServer(options: options) { _, port in
-            let client = try WebSocketClient()
+            let client = try WebSocketClient(configuration: .patient())
             let first = try await client.connect("ws://127.0.0.1:\(port)/")
-            let error = await #expect(throws: WebSocketError.self) { try await client.connect("ws://127.0.0.1:\(port)/") }
+            let error = await #expect(throws: WebSocketError.self) {
+                try await client.connect("ws://127.0.0.1:\(port)/")
+            }
             #expect(error?.status == 503)
             try await first.send("still there")
             #expect(try await first.receive() == .text("still there"))
@@ -120,7 +126,7 @@ struct ServerTests {
     func stops() async throws {
         let closure = Locked<WebSocketClosure?>(nil)
         let connection = try await withServer { _, port in
-            let connection = try await WebSocketClient().connect("ws://127.0.0.1:\(port)/")
+            let connection = try await WebSocketClient(configuration: .patient()).connect("ws://127.0.0.1:\(port)/")
             try await connection.send("a")
             _ = try await connection.receive()
             return connection
@@ -133,14 +139,14 @@ struct ServerTests {
     @Test("sends a message to many, compressed once, beside messages to one", arguments: [true, false])
     func broadcast(isCompressed: Bool) async throws {
         let room = WebSocketBroadcast()
-        let configuration = WebSocketConfiguration(
+        let configuration = WebSocketConfiguration.patient(
             compression: isCompressed ? WebSocketCompression(threshold: 1) : nil)
         let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
             try await room.join(connection) {
                 while let message = try await connection.receive() {
                     try await connection.send(message)
                     if message == .text("all") {
-                        _ = await room.send(.text("to all: the quick brown fox"), except: connection)
+                        _ = await room.send(.text("to all: the quick brown fox jumps"), except: connection)
                         try await connection.send("done")
                     }
                 }
@@ -162,7 +168,7 @@ struct ServerTests {
                 #expect(try await connections[0].receive() == .text("all"))
                 #expect(try await connections[0].receive() == .text("done"))
                 for connection in connections.dropFirst() {
-                    #expect(try await connection.receive() == .text("to all: the quick brown fox"))
+                    #expect(try await connection.receive() == .text("to all: the quick brown fox jumps"))
                     try await connection.send("the quick brown fox")
                     #expect(try await connection.receive() == .text("the quick brown fox"))
                 }
@@ -179,7 +185,7 @@ struct ServerTests {
         let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
             try await room.join(connection) { while try await connection.receive() != nil {} }
         }
-        let configuration = WebSocketConfiguration(compression: nil)
+        let configuration = WebSocketConfiguration.patient(compression: nil)
         try await withServer(options: .init(connection: configuration), serving: serve) { _, port in
             try await RawClient.connect(port: port) { deaf in
                 try await deaf.write(RawClient.handshake())

@@ -3,7 +3,9 @@ import NIOCore
 import Sluice
 import Synchronization
 
-/// One try to connect, ended once: by the handshake, a failure, the deadline or a cancellation. What comes after is closed.
+/// One try to connect, ended once: by the handshake, a failure, the deadline or a cancellation.
+///
+/// What comes after is closed.
 final class ConnectAttempt: Sendable {
     typealias Outcome = Result<WebSocketConnection, any Error>
 

@@ -45,7 +45,9 @@ extension WebSocketClient {
             failures += 1
             if let maximumFailures, failures >= maximumFailures { throw lost }
             let fraction = randomness.fraction()
-            guard let next = backoff.delay(beforeRetry: failures, fraction: fraction, previous: wait) else { throw lost }
+            guard let next = backoff.delay(beforeRetry: failures, fraction: fraction, previous: wait) else {
+                throw lost
+            }
             wait = max(next, lost.retryAfter ?? .zero)
             try await time.sleep(until: time.now.advanced(by: wait))
         }

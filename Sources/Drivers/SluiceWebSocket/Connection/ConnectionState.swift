@@ -93,7 +93,9 @@ final class ConnectionState: Sendable {
         self.state.withLock { body(&$0.statistics) }
     }
 
-    /// Says that no message will follow; only the first end counts. What is in the queue can still be received.
+    /// Says that no message will follow; only the first end counts.
+    ///
+    /// What is in the queue can still be received.
     func finishReceiving(_ end: End, _ closure: WebSocketClosure?) {
         let receivers = self.state.withLock { state in
             state.isSendingOver = true

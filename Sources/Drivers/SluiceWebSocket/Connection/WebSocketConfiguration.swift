@@ -13,7 +13,7 @@ public struct WebSocketConfiguration: Sendable {
     public var pingTimeout: Duration?
     /// How long the peer has to answer a close frame, and a server to close the connection, before it is cut; more than zero.
     public var closeTimeout: Duration
-    /// How long a handshake may take; for a client with the look-up of the name, TCP and TLS. More than zero.
+    /// How long a handshake may take, for a client with the look-up of the name, TCP and TLS; more than zero.
     public var handshakeTimeout: Duration
     /// The time line of every limit in time.
     public var time: any TimeSource

@@ -21,7 +21,8 @@ public final class WebSocketConnection: Sendable {
     public let subprotocol: String?
     /// Whether messages may be compressed.
     public let isCompressed: Bool
-    /// The headers of the server's answer, on the client's side; of the client's request, on the server's.
+    /// The headers of the server's answer, on the client's side, or of the client's request, on the server's; without those of the
+    /// handshake itself.
     public let headers: HTTPFields
     let state: ConnectionState
     let channel: any Channel

@@ -41,6 +41,7 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
     var deferredBytes = 0
     /// Read, but not looked at yet, since the queue holds as many bytes as it may.
     private var held: ByteBuffer?
+    private let isCompressed: Bool
     private var isQueueFull = false
     var isReadHeld = false
     var keepAlive: KeepAlive?
@@ -60,6 +61,7 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.configuration = configuration
         self.reader = MessageReader(
             role: role, limits: configuration.limits, inflater: agreed?.inflater(for: role))
+        self.isCompressed = agreed != nil
         let wanted = configuration.compression
         self.writer = FrameWriter(
             role: role, deflater: wanted.flatMap { agreed?.deflater(for: role, $0.effort) },
@@ -121,6 +123,8 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        // What was read before the end can still be received.
+        if var bytes = self.held.take() { self.parse(&bytes) }
         self.finish()
         context.fireChannelInactive()
     }
@@ -160,7 +164,8 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
         do throws(ProtocolFailure) {
             while self.phase == .open || self.phase == .closing, let event = try self.reader.next(&bytes) {
                 let isOverfull = self.handle(event)
-                if isOverfull, bytes.readableBytes > 0 {
+                // Without compression what was read is no larger for being in messages.
+                if isOverfull, self.isCompressed, bytes.readableBytes > 0 {
                     self.held = bytes
                     return
                 }
@@ -302,7 +307,11 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func setCloseAlarm() {
         guard self.closeAlarm == nil else { return }
         let time = self.configuration.time
-        self.closeAlarm = self.alarm(at: time.now.advanced(by: self.configuration.closeTimeout)) { $0.cut() }
+        self.closeAlarm = self.alarm(at: time.now.advanced(by: self.configuration.closeTimeout)) { handler in
+            // The application did not come to the end of its messages in time.
+            handler.answerClose()
+            handler.cut()
+        }
     }
 
     private func setKeepAliveAlarm(_ instant: Instant) {

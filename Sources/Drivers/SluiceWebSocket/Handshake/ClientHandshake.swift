@@ -100,4 +100,3 @@ package struct ClientHandshake: Sendable {
         return .seconds(Int64(seconds))
     }
 }
-

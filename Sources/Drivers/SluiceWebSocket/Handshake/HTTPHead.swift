@@ -80,7 +80,9 @@ package struct HTTPHead: Equatable {
     /// The status, if it is an answer.
     package var status: Int? {
         let parts = self.startLine.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count >= 2, parts[0] == "HTTP/1.1" || parts[0] == "HTTP/1.0", parts[1].utf8.count == 3 else { return nil }
+        guard parts.count >= 2, parts[0] == "HTTP/1.1" || parts[0] == "HTTP/1.0", parts[1].utf8.count == 3 else {
+            return nil
+        }
         return Int(parts[1])
     }
 
@@ -95,6 +97,8 @@ package struct HTTPHead: Equatable {
 }
 
 extension HTTPField.Name {
-    /// `Host`, which HTTPTypes keeps as a request's authority. It is a token, so the name is there.
+    /// The header `Host`, which HTTPTypes keeps as a request's authority.
+    ///
+    /// It is a token, so the name is there.
     static let hostHeader = Self("Host") ?? .connection
 }

@@ -52,7 +52,9 @@ public struct WebSocketOrigins: Sendable, Hashable {
         guard origins.count == 1 else { return false }
         let origin = Self.canonical(first)
         if allowed.contains(origin) { return true }
-        guard let host = headers[.hostHeader]?.lowercased(), let mark = origin.firstRange(of: "://") else { return false }
+        guard let host = headers[.hostHeader]?.lowercased(), let mark = origin.firstRange(of: "://") else {
+            return false
+        }
         let scheme = String(origin[..<mark.lowerBound])
         return origin == Self.canonical("\(scheme)://\(host)")
     }

@@ -92,7 +92,9 @@ package struct MessageReader {
             guard let (header, size) = self.readHeader(bytes) else { return (bytes.count, nil) }
             let opcode = try self.check(header)
             let length = Int(header.length)
-            if self.message == nil, header.isFinal, !header.isCompressed, !opcode.isControl, bytes.count - size >= length {
+            if self.message == nil, header.isFinal, !header.isCompressed, !opcode.isControl,
+                bytes.count - size >= length
+            {
                 let payload = UnsafeRawBufferPointer(rebasing: bytes[size..<size + length])
                 return (size + length, .message(try self.wholeMessage(opcode, payload, header.mask)))
             }

@@ -2,7 +2,9 @@
 
 /// How much one connection may hold and how large what comes may be.
 public struct WebSocketLimits: Sendable, Hashable {
-    /// The largest message, inflated, in bytes; a larger one ends the connection with 1009. At least 1.
+    /// The largest message, inflated, in bytes; at least 1.
+    ///
+    /// A larger one ends the connection with 1009.
     public var messageBytes: Int
     /// The largest frame as it comes, in bytes; at least 1.
     public var frameBytes: Int

@@ -55,6 +55,8 @@ final class ServerHandshakeHandler: ChannelDuplexHandler, RemovableChannelHandle
         if self.phase == .reading { self.request.fail(ChannelError.eof) }
         self.phase = .over
         self.context = nil
+        // Whoever served the handshake may hold this for as long as the connection lives.
+        self.received = ByteBuffer()
         if let alarm = self.alarm.take() { self.configuration.time.cancel(alarm) }
     }
 

@@ -56,7 +56,8 @@ public final class WebSocketBroadcast: Sendable {
     public var count: Int { self.members.withLock { $0.values.reduce(0) { $0 + $1.handlers.count } } }
 
     /// Makes a connection a member as long as `body` runs.
-    public func join<Value>(_ connection: WebSocketConnection, _ body: () async throws -> Value) async rethrows -> Value {
+    public func join<Value>(_ connection: WebSocketConnection, _ body: () async throws -> Value) async rethrows -> Value
+    {
         let loop = connection.channel.eventLoop
         let (loopID, id) = (ObjectIdentifier(loop), ObjectIdentifier(connection))
         let handler = connection.handler

@@ -23,7 +23,9 @@ public struct WebSocketServer: Sendable {
         public var subprotocols: [String]
         /// Which pages may connect.
         public var origins: WebSocketOrigins
-        /// How many connections there may be, those that shake hands included; more are answered with 503. At least 1.
+        /// How many connections there may be, those that shake hands included; at least 1.
+        ///
+        /// More are answered with 503.
         public var maximumConnections: Int
         /// Where connections are served; by default on their event loops, where what serves them must not block.
         public var placement: WebSocketPlacement
@@ -67,6 +69,17 @@ public struct WebSocketServer: Sendable {
         let channel: any Channel
         let request: EventLoopFuture<WebSocketRequest>
         let handler: NIOLoopBound<ServerHandshakeHandler>
+    }
+
+    /// Hands an arrival to its task, which gives it up after the handshake: else request and handler lived as long as the connection.
+    private final class Handover: Sendable {
+        private let arrival: Mutex<Arrival?>
+
+        init(_ arrival: Arrival) {
+            self.arrival = Mutex(arrival)
+        }
+
+        func take() -> Arrival? { self.arrival.withLock { $0.take() } }
     }
 
     private let host: String
@@ -113,6 +126,10 @@ public struct WebSocketServer: Sendable {
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A connection keeps the buffer it read into last; it begins small, and grows with what comes.
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 512, maximum: 65_536)
+            )
             .bind(host: self.host, port: self.port) { channel in
                 channel.eventLoop.makeCompletedFuture { try self.prepare(channel, tls) }
             }
@@ -120,7 +137,8 @@ public struct WebSocketServer: Sendable {
         try await listener.executeThenClose { arrivals in
             try await withThrowingDiscardingTaskGroup { group in
                 for try await arrival in arrivals {
-                    group.addTask { await self.handle(arrival) }
+                    let handover = Handover(arrival)
+                    group.addTask { await self.handle(handover) }
                 }
             }
         }
@@ -141,24 +159,29 @@ public struct WebSocketServer: Sendable {
     }
 
     /// One connection from its handshake to its end; its failures are its own.
-    private func handle(_ arrival: Arrival) async {
+    private func handle(_ handover: Handover) async {
         let isWithinLimit = self.counts.statistics.withLock { statistics in
             statistics.connections += 1
             return statistics.connections <= self.options.maximumConnections
         }
         defer { self.counts.statistics.withLock { $0.connections -= 1 } }
+        guard let connection = await self.connection(handover, isWithinLimit) else {
+            return self.counts.statistics.withLock { $0.refused += 1 }
+        }
+        self.counts.statistics.withLock { $0.accepted += 1 }
+        // What a connection ends with is in its closure; the server has nobody to tell.
+        try? await connection.serve(self.options.placement, self.serve)
+        let code = connection.closure?.code ?? .abnormal
+        self.counts.statistics.withLock { $0.closures[code, default: 0] += 1 }
+    }
+
+    private func connection(_ handover: Handover, _ isWithinLimit: Bool) async -> WebSocketConnection? {
+        guard let arrival = handover.take() else { return nil }
         do {
-            guard let connection = try await self.shakeHands(arrival, isWithinLimit) else {
-                return self.counts.statistics.withLock { $0.refused += 1 }
-            }
-            self.counts.statistics.withLock { $0.accepted += 1 }
-            // What a connection ends with is in its closure; the server has nobody to tell.
-            try? await connection.serve(self.options.placement, self.serve)
-            let code = connection.closure?.code ?? .abnormal
-            self.counts.statistics.withLock { $0.closures[code, default: 0] += 1 }
+            return try await self.shakeHands(arrival, isWithinLimit)
         } catch {
             arrival.channel.close(promise: nil)
-            self.counts.statistics.withLock { $0.refused += 1 }
+            return nil
         }
     }
 

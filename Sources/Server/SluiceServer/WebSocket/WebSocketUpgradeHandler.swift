@@ -82,7 +82,9 @@ final class WebSocketUpgradeHandler: ChannelDuplexHandler, RemovableChannelHandl
         context.write(data, promise: promise)
     }
 
-    /// Whether a request is a handshake for one of our routes. Any other that asks for WebSocket goes on as what it is without that,
+    /// Whether a request is a handshake for one of our routes.
+    ///
+    /// Any other that asks for WebSocket goes on as what it is without that,
     /// and the connection closes after it, since the decoder has stopped there.
     private func takes(_ head: inout HTTPRequestHead) -> Bool {
         let asks = head.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
