@@ -85,7 +85,8 @@ let package = Package(
         module(
             "Drivers", "SluiceHTTP",
             [
-                "CZlib", "Sluice", asyncHTTPClient, crypto, deque, httpTypes, nioCore, nioFoundation, nioHTTP1, nioPosix,
+                "CZlib", "Sluice", asyncHTTPClient, crypto, deque, httpTypes, nioCore, nioFoundation, nioHTTP1,
+                nioPosix,
                 nioSSL,
             ]),
         .target(name: "CEpoll", path: "Sources/Drivers/CEpoll"),
@@ -149,7 +150,10 @@ let package = Package(
         tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
         tests(
             "SluiceHTTPCacheSQLTests",
-            ["Sluice", "SluiceHTTP", "SluiceHTTPCacheSQL", "SluiceSQL", "SluiceSQLite", httpTypes, nioCore]),
+            [
+                "Sluice", "SluiceHTTP", "SluiceHTTPCacheSQL", "SluiceMySQL", "SluicePostgres", "SluiceSQL",
+                "SluiceSQLite", httpTypes, nioCore,
+            ]),
         tests(
             "SluiceServerTests",
             [

@@ -5,6 +5,8 @@ import NIOCore
 import Sluice
 import SluiceHTTP
 import SluiceHTTPCacheSQL
+import SluiceMySQL
+import SluicePostgres
 import SluiceSQL
 import SluiceSQLite
 import Synchronization
@@ -67,6 +69,50 @@ struct SQLHTTPCacheStoreTests {
             #expect(try await fixture.get("/a") == "/a\u{0}\u{FF}")
             #expect(fixture.asked.withLock { $0 }.isEmpty)
             await second.close()
+        }
+    }
+
+    /// A database of its own on a server that `make test` starts.
+    private func withServer(_ variable: String, _ url: String, _ body: (Database) async throws -> Void) async throws {
+        let address = try #require(
+            ProcessInfo.processInfo.environment[variable], "\(variable) is not set; run make test")
+        let drivers: [any DatabaseDriver.Type] = [PostgresDriver.self, MySQLDriver.self]
+        let name = "sluice_\(UUID().uuidString.lowercased().split(separator: "-").joined())"
+        let server = try await Database.open(
+            "\(url)@\(address)/\(url.hasPrefix("p") ? "postgres" : "")", drivers: drivers)
+        _ = try await server.execute("CREATE DATABASE \(identifier: name)")
+        do {
+            let database = try await Database.open("\(url)@\(address)/\(name)", drivers: drivers)
+            do { try await body(database) } catch { Issue.record(error) }
+            await database.close()
+        } catch {
+            Issue.record(error)
+        }
+        _ = try await server.execute("DROP DATABASE \(identifier: name)")
+        await server.close()
+    }
+
+    @Test(
+        "PostgreSQL and MariaDB keep answers as SQLite does",
+        arguments: [("SLUICE_TEST_POSTGRES", "postgres://sluice"), ("SLUICE_TEST_MARIADB", "mariadb://root")])
+    func servers(_ variable: String, _ url: String) async throws {
+        try await self.withServer(variable, url) { database in
+            let fixture = try await Fixture(
+                database, maximumBytes: 5_000, fields: [.cacheControl: "max-age=60", .vary: "Accept-Language"])
+            for language in ["de", "fr", "de", "fr"] {
+                let body = try await fixture.get("/a", .get, [.acceptLanguage: language])
+                #expect(body == "/a\(language)\u{0}\u{FF}")
+            }
+            #expect(fixture.asked.withLock { $0 } == ["/a", "/a"])
+            _ = try await fixture.get("/a", .put)
+            _ = try await fixture.get("/a", .get, [.acceptLanguage: "de"])
+            #expect(fixture.asked.withLock { $0 }.count == 4)
+            for number in 0..<10 { _ = try await fixture.get("/\(number)") }
+            let bytes = try await fixture.store.totalBytes()
+            #expect((1...5_000).contains(bytes))
+            try await fixture.cache.removeAll()
+            #expect(try await fixture.store.totalBytes() == 0)
+            #expect(fixture.cache.statistics.storeFailures == 0)
         }
     }
 

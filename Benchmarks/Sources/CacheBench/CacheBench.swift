@@ -8,7 +8,8 @@ import Synchronization
 
 /// Measures an answer from the HTTP cache: 1 KB of JSON with twelve fields, in the memory store.
 ///
-/// Prints JSON: median nanoseconds of a hit through the cache alone, through it with `Vary`, and through a client with every policy.
+/// Prints JSON: median nanoseconds of a hit through the cache alone, through it with `Vary`, and through a client with
+/// every policy.
 @main
 enum CacheBench {
     static let rounds = 9

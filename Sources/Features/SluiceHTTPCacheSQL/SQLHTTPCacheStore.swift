@@ -7,7 +7,8 @@ import Synchronization
 
 /// Keeps answers of an HTTP cache in a database: they outlive the process, and several processes share them.
 ///
-/// Bodies lie there as they came, fields as JSON; request fields that an answer varies by only as digests. An answer that cannot be
+/// Bodies lie there as they came, fields as JSON; request fields that an answer varies by only as digests. An answer
+/// that cannot be
 /// read any more counts as none.
 public final class SQLHTTPCacheStore: HTTPCacheStore {
     private static let table = "sluice_http_cache"
@@ -30,7 +31,8 @@ public final class SQLHTTPCacheStore: HTTPCacheStore {
     ///
     /// - Parameters:
     ///   - database: SQLite, PostgreSQL or MySQL; closing it is the caller's.
-    ///   - maximumBytes: What all answers may take together; at least 1. Past it those go that were used least recently.
+    ///   - maximumBytes: What all answers may take together; at least 1. Past it those go that were used least
+    ///     recently.
     ///   - now: The calendar that uses are dated by.
     /// - Throws: `SQLError`.
     public static func open(

@@ -69,10 +69,14 @@ struct OAuth2AuthTests {
 
     // MARK: Signing in
 
-    private let client = try! OAuth2Client(
-        id: "id", tokenEndpoint: "https://auth.example.org/token",
-        authorizationEndpoint: "https://auth.example.org/authorize?tenant=1",
-        redirectURI: "https://app.example.org/back", issuer: "https://auth.example.org")
+    private let client: OAuth2Client
+
+    init() throws {
+        self.client = try OAuth2Client(
+            id: "id", tokenEndpoint: "https://auth.example.org/token",
+            authorizationEndpoint: "https://auth.example.org/authorize?tenant=1",
+            redirectURI: "https://app.example.org/back", issuer: "https://auth.example.org")
+    }
 
     @Test("the example of RFC 7636, appendix B")
     func challenge() {

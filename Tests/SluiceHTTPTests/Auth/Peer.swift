@@ -2,7 +2,8 @@
 import Foundation
 import Testing
 
-/// A program of other people's that serves on this machine as long as `body` runs; `Tests/Peers/serve.py` knows which there are.
+/// A program of other people's that serves on this machine as long as `body` runs; `Tests/Peers/serve.py` knows which
+/// there are.
 func withPeer<Value: Sendable>(
     _ name: String, _ body: @Sendable (_ address: String) async throws -> Value
 ) async throws -> Value {
@@ -23,7 +24,8 @@ func withPeer<Value: Sendable>(
         if data.isEmpty { continuation.finish() }
     }
     try process.run()
-    // By a signal: the other ends of its pipes may have been inherited by whatever else was started meanwhile. If this process is
+    // By a signal: the other ends of its pipes may have been inherited by whatever else was started meanwhile. If this
+    // process is
     // killed, it ends with its standard input.
     defer {
         output.fileHandleForReading.readabilityHandler = nil

@@ -13,10 +13,13 @@ import Testing
 /// +59 GET / | = cache | = Age: 59
 /// ```
 ///
-/// A line is a wait in seconds, a method and a path, and then, between bars: `>` a field of the request; `<` a status, a field or
+/// A line is a wait in seconds, a method and a path, and then, between bars: `>` a field of the request; `<` a status,
+/// a field or
 /// `body TEXT` of the origin's answer, `no Date` for one without a date, `lost` for no answer; `=` what is expected:
-/// `cache` (the origin heard nothing), `origin` (it answered), `confirmed` (it said 304, the caller got the body it knew), a status, a
-/// field, `no Field`, `body TEXT`, `empty`, `failure`, or after `asked` a field that the origin saw. `<N>` in a field is the date N seconds from
+/// `cache` (the origin heard nothing), `origin` (it answered), `confirmed` (it said 304, the caller got the body it
+/// knew), a status, a
+/// field, `no Field`, `body TEXT`, `empty`, `failure`, or after `asked` a field that the origin saw. `<N>` in a field
+/// is the date N seconds from
 /// now. The origin's answer is 200 with the body `body LINE` unless a line says otherwise.
 struct CacheScript: Sendable, CustomTestStringConvertible {
     let title: String

@@ -129,5 +129,7 @@ struct CachedProxy: Sendable {
 }
 
 extension HTTPField.Name {
+    // A valid name in the source code cannot fail to be one.
+    // swift-format-ignore: NeverForceUnwrap
     fileprivate static let via = HTTPField.Name("Via")!
 }

@@ -9,7 +9,8 @@ public import Sluice
 /// let auth = HTTPAuth.bearer(Secret(token), for: "https://api.example.org")
 /// ```
 ///
-/// It stands next to the transport, so that every attempt has credentials that are valid then. Requests to any other origin pass
+/// It stands next to the transport, so that every attempt has credentials that are valid then. Requests to any other
+/// origin pass
 /// untouched, and so does a request that brings an `Authorization` of its own. Descriptions and mirrors show no secret.
 public struct HTTPAuth: HTTPMiddleware, CustomStringConvertible, CustomReflectable {
     /// What it is, without secrets: `bearer for https://api.example.org:443`.

@@ -16,7 +16,8 @@ struct WholeBody: AsyncSequence, Sendable {
 
 /// A body whose beginning was read, and whose rest is still on its way.
 struct ResumedBody: AsyncSequence, Sendable {
-    // Unsafe only for the compiler: an answer's body is read once and by one task, which has this iterator to itself from then on.
+    // Unsafe only for the compiler: an answer's body is read once and by one task, which has this iterator to itself
+    // from then on.
     private nonisolated(unsafe) let rest: any AsyncIteratorProtocol<ByteBuffer, any Error>
     private let beginning: [ByteBuffer]
 

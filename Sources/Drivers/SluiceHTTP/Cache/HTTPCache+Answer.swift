@@ -7,7 +7,8 @@ import Synchronization
 extension HTTPCache {
     /// Answers a GET or a HEAD.
     ///
-    /// Who waited for another's fetch looks again: what was stored may be for it, or for another variant, or not be fresh. A second
+    /// Who waited for another's fetch looks again: what was stored may be for it, or for another variant, or not be
+    /// fresh. A second
     /// fetch of the same kind is not waited for.
     func answer(_ ask: CacheAsk, _ next: @escaping Next) async throws -> HTTPTransportResponse {
         var waitedFor: String?

@@ -12,7 +12,8 @@ extension HTTPCache {
         do {
             response = try await next(ask.request, body)
         } catch {
-            // Whether it took effect is not known, so what is kept is not trusted. In a task of its own, since this one may be
+            // Whether it took effect is not known, so what is kept is not trusted. In a task of its own, since this one
+            // may be
             // cancelled, and a store that is asked by a cancelled task need not do anything.
             if Self.mayHaveRun(error) {
                 await Task { await self.drop([ask.uri, ask.key]) }.value
@@ -36,7 +37,9 @@ extension HTTPCache {
         return ![.unreachable, .urlNotAllowed, .addressNotAllowed].contains(error.kind)
     }
 
-    /// Drops what is kept of resources. A change that took place has taken place, so this never throws.
+    /// Drops what is kept of resources.
+    ///
+    /// A change that took place has taken place, so this never throws.
     private func drop(_ uris: [String]) async {
         self.state.withLock { state in
             for uri in uris { state.noteChange(of: uri) }

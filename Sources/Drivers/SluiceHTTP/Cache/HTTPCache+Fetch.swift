@@ -142,7 +142,8 @@ extension HTTPCache {
         guard self.isCurrent(exchange) else { return }
         try await self.tolerating(()) { try await self.store.insert(entry) }
         self.count(\.stored)
-        // Looked at again afterwards: a change notes itself first and clears the store then, so one of the two sees the other.
+        // Looked at again afterwards: a change notes itself first and clears the store then, so one of the two sees the
+        // other.
         guard self.isCurrent(exchange) else {
             return try await self.tolerating(()) { try await self.store.remove(entry.key, variant: entry.variant) }
         }

@@ -5,8 +5,10 @@ import Synchronization
 extension HTTPCache {
     /// Confirms in the background what was just used stale.
     ///
-    /// Unstructured, because it must outlive the call that found the answer stale: bounded in number and in time, and ended by
-    /// ``close()``, which waits for it. Detached from the caller's context, so that the caller's deadline does not end it.
+    /// Unstructured, because it must outlive the call that found the answer stale: bounded in number and in time, and
+    /// ended by
+    /// ``close()``, which waits for it. Detached from the caller's context, so that the caller's deadline does not end
+    /// it.
     func refresh(_ ask: CacheAsk, _ entry: HTTPCacheEntry, _ next: @escaping Next) {
         let name = "\(entry.key) \(entry.variant)"
         let maximum = self.settings.maximumRefreshes

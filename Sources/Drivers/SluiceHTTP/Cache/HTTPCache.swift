@@ -5,8 +5,10 @@ import Synchronization
 
 /// Keeps answers and gives them again as RFC 9111 allows: private by default, shared if told to be.
 ///
-/// It stands outside of retries, breakers, limiters and credentials, so what it answers itself consumes none of them. Concurrent
-/// requests for what is not kept are sent once, if the answer can be shared. Nothing is kept of an answer that did not arrive whole.
+/// It stands outside of retries, breakers, limiters and credentials, so what it answers itself consumes none of them.
+/// Concurrent
+/// requests for what is not kept are sent once, if the answer can be shared. Nothing is kept of an answer that did not
+/// arrive whole.
 ///
 /// ```swift
 /// let cache = HTTPCache(store: MemoryHTTPCacheStore(maximumBytes: 64 << 20))
@@ -42,7 +44,9 @@ public final class HTTPCache: HTTPMiddleware {
     let time: any TimeSource
     let now: @Sendable () -> WallTime
     let state = Mutex(HTTPCacheState())
-    /// One fetch of a kind at a time. It keeps no values: what is fetched goes to the store.
+    /// One fetch of a kind at a time.
+    ///
+    /// It keeps no values: what is fetched goes to the store.
     let flights: Cache<String, FlightEnd>
 
     /// Creates a cache.

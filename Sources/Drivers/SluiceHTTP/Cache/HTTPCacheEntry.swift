@@ -2,13 +2,15 @@
 public import HTTPTypes
 public import NIOCore
 
-/// An answer as a cache keeps it: complete, without the fields of its connection, and with what decides for how long it may be used.
+/// An answer as a cache keeps it: complete, without the fields of its connection, and with what decides for how long it
+/// may be used.
 public struct HTTPCacheEntry: Sendable {
     /// What it is found by: the target URI, unless the call named a key of its own.
     public let key: String
     /// The URI it was fetched from; a change of that resource drops it, whatever its key.
     public let uri: String
-    /// Tells answers under one key apart: whose it is, and a digest of the request fields that the answer's `Vary` names.
+    /// Tells answers under one key apart: whose it is, and a digest of the request fields that the answer's `Vary`
+    /// names.
     ///
     /// A digest, because those fields may be credentials.
     public let variant: String

@@ -4,22 +4,28 @@ import Sluice
 
 /// How an ``HTTPCache`` works.
 public struct HTTPCacheSettings: Sendable, Hashable {
-    /// Whether it answers several users, as a proxy's does: then it keeps nothing that is private to one of them, and obeys what is
+    /// Whether it answers several users, as a proxy's does: then it keeps nothing that is private to one of them, and
+    /// obeys what is
     /// said to shared caches alone (`s-maxage`, `proxy-revalidate`, the rules of `Authorization`).
     public var isShared: Bool
     /// Request fields that tell users apart: answers to requests that differ in one of them are kept apart.
     ///
-    /// A cache stands outside of what adds a client's own credentials, so these are the ones that callers give. A shared cache needs
+    /// A cache stands outside of what adds a client's own credentials, so these are the ones that callers give. A
+    /// shared cache needs
     /// none, since its rules already forbid keeping what is for one user.
     public var scopeFields: [HTTPField.Name]
-    /// The longest body that is kept, in bytes; at least 0. An answer that may be kept is read whole before it is handed on, a longer
+    /// The longest body that is kept, in bytes; at least 0.
+    ///
+    /// An answer that may be kept is read whole before it is
+    /// handed on, a longer
     /// one as soon as that shows.
     public var maximumBodyBytes: Int
     /// The part of the time since an answer's last change that it is fresh for if it does not say, in `0...1`.
     public var heuristicFraction: Double
     /// The longest that comes of this.
     public var heuristicLimit: Duration
-    /// How long an answer is fresh that says nothing by which to tell, if it has a status that may be kept; nil for not at all.
+    /// How long an answer is fresh that says nothing by which to tell, if it has a status that may be kept; nil for not
+    /// at all.
     public var fallbackTimeToLive: Duration?
     /// How long past its freshness an answer stands in for a failure, if it does not say.
     public var staleIfError: Duration
@@ -76,8 +82,11 @@ extension HTTPField.Name {
     /// `X-API-Key`, where most services that take a key take it.
     public static var apiKey: HTTPField.Name { Self.xAPIKey }
 
+    // A valid name in the source code cannot fail to be one.
+    // swift-format-ignore: NeverForceUnwrap
     private static let xAPIKey = HTTPField.Name("X-API-Key")!
     /// Says what a cache did, RFC 9211.
+    // swift-format-ignore: NeverForceUnwrap
     static let cacheStatus = HTTPField.Name("Cache-Status")!
 }
 
@@ -89,11 +98,15 @@ extension HTTPField.Name {
 /// }
 /// ```
 public struct HTTPCacheCall: Sendable, Hashable {
-    /// What the answer is kept and found by instead of its URI. A change of that URI drops it all the same.
+    /// What the answer is kept and found by instead of its URI.
+    ///
+    /// A change of that URI drops it all the same.
     public var key: String?
-    /// How long the answer is fresh, whatever it says itself; `no-store` and what is private in a shared cache are still obeyed.
+    /// How long the answer is fresh, whatever it says itself; `no-store` and what is private in a shared cache are
+    /// still obeyed.
     public var timeToLive: Duration?
-    /// Whose answer it is, if the cache cannot tell by the request's fields; answers of different scopes are kept apart.
+    /// Whose answer it is, if the cache cannot tell by the request's fields; answers of different scopes are kept
+    /// apart.
     public var scope: String?
     /// Whether the call goes past the cache: nothing is looked up, nothing kept.
     public var isBypassed: Bool

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a cache remembers of what is under way: the fetches, so that none is kept that a change has overtaken, and the refreshes.
+/// What a cache remembers of what is under way: the fetches, so that none is kept that a change has overtaken, and the
+/// refreshes.
 struct HTTPCacheState: Sendable {
     /// Names one fetch.
     typealias Ticket = UInt64

@@ -7,7 +7,8 @@ import Sluice
     import Darwin
 #endif
 
-/// A moment of the calendar, to the millisecond: what a kept answer and a token are dated with, since both outlive the process.
+/// A moment of the calendar, to the millisecond: what a kept answer and a token are dated with, since both outlive the
+/// process.
 public struct WallTime: Sendable, Hashable, Comparable, Codable {
     /// Milliseconds since 1970, UTC.
     public let milliseconds: Int64

@@ -3,7 +3,8 @@ import HTTPTypes
 import Sluice
 import Synchronization
 
-/// Digest authentication: the first request is refused with a nonce, and every later one uses that, counted, until it is stale.
+/// Digest authentication: the first request is refused with a nonce, and every later one uses that, counted, until it
+/// is stale.
 ///
 /// - Source: RFC 7616.
 final class DigestAuth: HTTPMiddleware {
@@ -25,7 +26,8 @@ final class DigestAuth: HTTPMiddleware {
         self.clientNonce = clientNonce
     }
 
-    /// At most three requests: with what is known, with what the server then asked for, and once more if it calls that stale.
+    /// At most three requests: with what is known, with what the server then asked for, and once more if it calls that
+    /// stale.
     func intercept(
         _ request: HTTPRequest, body: HTTPBody?,
         next: @escaping @Sendable (HTTPRequest, HTTPBody?) async throws -> HTTPTransportResponse
@@ -81,5 +83,7 @@ final class DigestAuth: HTTPMiddleware {
 }
 
 extension HTTPField.Name {
+    // A valid name in the source code cannot fail to be one.
+    // swift-format-ignore: NeverForceUnwrap
     fileprivate static let authenticationInfo = HTTPField.Name("Authentication-Info")!
 }

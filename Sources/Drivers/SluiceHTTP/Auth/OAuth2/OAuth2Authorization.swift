@@ -22,7 +22,9 @@ public struct OAuth2Authorization: Sendable, Hashable {
 }
 
 extension OAuth2Client {
-    /// Begins a sign-in. The client must have an authorization endpoint and a redirect URI.
+    /// Begins a sign-in.
+    ///
+    /// The client must have an authorization endpoint and a redirect URI.
     ///
     /// - Parameters:
     ///   - scope: What is asked for, names between spaces.
@@ -54,7 +56,8 @@ extension OAuth2Client {
     /// The code that a redirect brings.
     ///
     /// - Parameter url: The URL the person came back to, or its path and query.
-    /// - Throws: ``OAuth2Error``: `stateMismatch` and `issuerMismatch` if the redirect is not the answer to this sign-in; what the server
+    /// - Throws: ``OAuth2Error``: `stateMismatch` and `issuerMismatch` if the redirect is not the answer to this
+    ///   sign-in; what the server
     ///   says if it refused; `invalidResponse` if there is no code, or something is there twice.
     public func code(redirectedTo url: String, of authorization: OAuth2Authorization) throws(OAuth2Error) -> Secret {
         let parameters = try Self.parameters(url)

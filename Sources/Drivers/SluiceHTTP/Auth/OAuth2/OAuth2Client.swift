@@ -35,7 +35,8 @@ public struct OAuth2Client: Sendable, Hashable {
 
     /// Describes a program.
     ///
-    /// - Parameter authentication: ``Authentication/basic`` if nil and there is a secret, ``Authentication/none`` otherwise.
+    /// - Parameter authentication: ``Authentication/basic`` if nil and there is a secret, ``Authentication/none``
+    ///   otherwise.
     /// - Throws: ``APIClientError`` of kind `urlNotAllowed` if an endpoint is not https, or http on this machine.
     public init(
         id: String, secret: Secret? = nil, tokenEndpoint: String, authorizationEndpoint: String? = nil,

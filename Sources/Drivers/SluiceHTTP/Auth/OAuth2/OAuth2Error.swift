@@ -35,7 +35,8 @@ public struct OAuth2Error: Error, Sendable, Hashable, CustomStringConvertible, R
         /// The server is overloaded.
         public static let temporarilyUnavailable = Kind("temporarily_unavailable")
 
-        /// A redirect does not belong to the request that was begun: somebody may be trying to slip in a session of his.
+        /// A redirect does not belong to the request that was begun: somebody may be trying to slip in a session of
+        /// his.
         public static let stateMismatch = Kind("state_mismatch")
         /// A redirect comes from another server than the one that was asked.
         public static let issuerMismatch = Kind("issuer_mismatch")

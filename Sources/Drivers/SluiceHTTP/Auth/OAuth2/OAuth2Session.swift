@@ -2,9 +2,11 @@
 public import Sluice
 import Synchronization
 
-/// The tokens of one program, or of one person using it: got when needed, renewed before they expire, saved before they are used.
+/// The tokens of one program, or of one person using it: got when needed, renewed before they expire, saved before they
+/// are used.
 ///
-/// However many calls need a token at once, the server is asked once. A caller that is cancelled leaves; the renewal goes on for the
+/// However many calls need a token at once, the server is asked once. A caller that is cancelled leaves; the renewal
+/// goes on for the
 /// others, and also for nobody, since the server may have taken back the old refresh token already.
 ///
 /// ```swift
@@ -48,7 +50,8 @@ public final class OAuth2Session: Sendable {
     ///   - maximumWaiting: How many callers may wait for one; at least 1.
     ///   - time: The time line of waits.
     ///   - now: The calendar that tokens expire by.
-    ///   - onStoreFailure: Told when a new token could not be saved; it is used all the same, since the old one is gone.
+    ///   - onStoreFailure: Told when a new token could not be saved; it is used all the same, since the old one is
+    ///     gone.
     public init(
         _ client: OAuth2Client, grant: Grant, store: any OAuth2TokenStore = InMemoryOAuth2TokenStore(),
         transport: any HTTPTransport, skew: Duration = .seconds(30), timeout: Duration = .seconds(30),
@@ -80,8 +83,10 @@ public final class OAuth2Session: Sendable {
 
     /// A token that is good for now.
     ///
-    /// - Throws: ``OAuth2Error``; ``APIClientError`` and what else the transport throws; `TimeoutError` if the server takes too long;
-    ///   `RejectionError` if the deadline came while waiting, or too many wait; `CancellationError` if the task is cancelled.
+    /// - Throws: ``OAuth2Error``; ``APIClientError`` and what else the transport throws; `TimeoutError` if the server
+    ///   takes too long;
+    ///   `RejectionError` if the deadline came while waiting, or too many wait; `CancellationError` if the task is
+    ///   cancelled.
     public func token() async throws -> OAuth2Token {
         try Task.checkCancellation()
         let now = self.now()
@@ -102,7 +107,10 @@ public final class OAuth2Session: Sendable {
         }
     }
 
-    /// Says that a server refused a token: the next one is got before its time. If it has been replaced already, nothing happens.
+    /// Says that a server refused a token: the next one is got before its time.
+    ///
+    /// If it has been replaced already,
+    /// nothing happens.
     public func refuse(_ token: OAuth2Token) {
         self.state.withLock { $0.machine.refuse(token.accessToken) }
     }
@@ -144,7 +152,8 @@ public final class OAuth2Session: Sendable {
 
     // MARK: Renewing
 
-    /// Unstructured, because it must outlive the caller that happened to be the first, and detached, so that this one's deadline does
+    /// Unstructured, because it must outlive the caller that happened to be the first, and detached, so that this one's
+    /// deadline does
     /// not end it; bounded by `timeout`, one at a time, and waited for by ``close()``.
     private func startRenewal() -> Task<Void, Never> {
         Task.detached {

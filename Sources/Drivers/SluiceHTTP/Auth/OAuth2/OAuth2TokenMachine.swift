@@ -45,7 +45,9 @@ struct OAuth2TokenMachine: Sendable {
         token.accessToken != self.refused && token.isUsable(at: now, skew: self.skew)
     }
 
-    /// A server has refused a token. If another has taken its place by now, that one stays.
+    /// A server has refused a token.
+    ///
+    /// If another has taken its place by now, that one stays.
     mutating func refuse(_ accessToken: Secret) {
         if self.token?.accessToken == accessToken { self.refused = accessToken }
     }

@@ -13,7 +13,8 @@ struct OAuth2TokenRequest: Sendable {
     let client: OAuth2Client
     let form: [(String, String)]
 
-    /// - Throws: ``OAuth2Error``; what the transport throws; ``APIClientError`` for an error status without a word of the protocol.
+    /// - Throws: ``OAuth2Error``; what the transport throws; ``APIClientError`` for an error status without a word of
+    ///   the protocol.
     func send(by transport: any HTTPTransport, now: @Sendable () -> WallTime) async throws -> OAuth2Token {
         let target = try HTTPTarget(self.client.tokenEndpoint)
         var form = self.form

@@ -5,7 +5,8 @@ import Synchronization
 
 /// Where a session keeps its token, so that a refresh token that was exchanged for a new one survives a restart.
 ///
-/// The token is saved before anybody uses it. A store that several processes share is asked again before each renewal, so that one
+/// The token is saved before anybody uses it. A store that several processes share is asked again before each renewal,
+/// so that one
 /// process uses what another has got.
 public protocol OAuth2TokenStore: Sendable {
     /// The token that was saved last.

@@ -54,7 +54,8 @@ enum CacheConditions {
 
     /// Whether a 304 is about the stored answer.
     ///
-    /// - Source: RFC 9111 §4.3.4: with a strong tag only about the one of that tag; otherwise about the one that was asked for.
+    /// - Source: RFC 9111 §4.3.4: with a strong tag only about the one of that tag; otherwise about the one that was
+    ///   asked for.
     static func confirms(_ update: HTTPResponse, _ entry: HTTPCacheEntry) -> Bool {
         guard let tag = update.headerFields[values: .eTag].first else { return true }
         guard let stored = entry.head.headerFields[values: .eTag].first else { return false }

@@ -5,7 +5,8 @@ import HTTPTypes
 struct CacheRules: Sendable, Hashable {
     /// Whether answers to different users come from it.
     let isShared: Bool
-    /// The part of the time since the last change that an answer is taken to be fresh for when it does not say: RFC 9111 §4.2.2.
+    /// The part of the time since the last change that an answer is taken to be fresh for when it does not say: RFC
+    /// 9111 §4.2.2.
     let heuristicFraction: Double
     /// The most seconds that come of it.
     let heuristicLimit: Int64
@@ -22,7 +23,8 @@ struct CacheRules: Sendable, Hashable {
         self.fallbackLifetime = fallbackLifetime
     }
 
-    /// Statuses that may be kept without a word about freshness: RFC 9110 §15.1. (206 is one too; we keep nothing partial.)
+    /// Statuses that may be kept without a word about freshness: RFC 9110 §15.1. (206 is one too; we keep nothing
+    /// partial.)
     static let heuristicallyCacheable: Set<Int> = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]
 
     /// Statuses whose rules of caching we know, because they have none of their own.

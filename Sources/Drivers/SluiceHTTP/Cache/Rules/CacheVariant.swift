@@ -14,7 +14,8 @@ enum CacheVariant {
 
     /// What a request selects by the named fields, within a scope.
     ///
-    /// Lines of one field are one list, and the space between its members does not count. A digest, since the fields may be
+    /// Lines of one field are one list, and the space between its members does not count. A digest, since the fields
+    /// may be
     /// credentials.
     static func id(scope: String, _ names: [String], of request: HTTPRequest) -> String {
         if names.isEmpty { return scope }

@@ -2,8 +2,10 @@
 
 /// Where a cache keeps its answers.
 ///
-/// A store knows no rules: it finds by key, drops by URI and stays within its own bound, dropping first what was used least
-/// recently. ``MemoryHTTPCacheStore`` is one; one on SQL is a module of its own, and one on Redis would need nothing but this protocol:
+/// A store knows no rules: it finds by key, drops by URI and stays within its own bound, dropping first what was used
+/// least
+/// recently. ``MemoryHTTPCacheStore`` is one; one on SQL is a module of its own, and one on Redis would need nothing
+/// but this protocol:
 /// a hash for each key, a set of keys for each URI, and the server's own eviction.
 ///
 /// An error of a store is taken for an empty store, so none of them fails a call; ``HTTPCache/statistics`` count them.
@@ -25,6 +27,7 @@ public protocol HTTPCacheStore: Sendable {
 }
 
 extension HTTPCacheEntry {
-    /// The most answers a store keeps under one key; more than that, and the `Vary` of the server is of no use to a cache.
+    /// The most answers a store keeps under one key; more than that, and the `Vary` of the server is of no use to a
+    /// cache.
     public static let maximumVariants = 32
 }

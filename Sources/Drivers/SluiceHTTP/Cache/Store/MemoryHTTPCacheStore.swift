@@ -15,7 +15,8 @@ public final class MemoryHTTPCacheStore: HTTPCacheStore {
 
     /// Creates an empty store.
     ///
-    /// - Parameter maximumBytes: What all answers may take together, their fields included; at least 1. An answer that is larger
+    /// - Parameter maximumBytes: What all answers may take together, their fields included; at least 1. An answer that
+    ///   is larger
     ///   alone is not kept.
     public init(maximumBytes: Int = 64 << 20) {
         precondition(maximumBytes >= 1, "maximumBytes must be at least 1 (is \(maximumBytes))")
