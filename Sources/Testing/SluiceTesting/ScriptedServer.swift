@@ -66,8 +66,10 @@ public struct ScriptedServer: Sendable {
         /// Reads whatever comes next; nil if the client closed the connection.
         public func read() async throws -> ByteBuffer? { try await self.reader.next() }
 
-        /// Sends bytes, and returns once there is room for more.
-        public func write(_ bytes: ByteBuffer) async throws { try await self.outbound.write(bytes) }
+        /// Sends bytes, and returns once the kernel has taken all of them.
+        public func write(_ bytes: ByteBuffer) async throws {
+            try await self.channel.writeAndFlush(bytes).get()
+        }
 
         /// Sends text as it is.
         public func write(_ text: String) async throws {

@@ -80,6 +80,11 @@ public struct APIRequest: Sendable {
         var text = self.path
         if !self.pathValues.isEmpty {
             for value in self.pathValues.all {
+                // Servers and proxies take these for a way up, whether encoded or not.
+                guard !["", ".", ".."].contains(value.value) else {
+                    throw APIClientError(
+                        .urlNotAllowed, message: "the path's value \(value.name) is empty or dots alone")
+                }
                 text = text.replacing("{\(value.name)}", with: PercentEncoding.component(value.value))
             }
             if text.contains("{") {

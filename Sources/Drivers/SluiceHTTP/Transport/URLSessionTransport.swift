@@ -15,8 +15,12 @@ public import Sluice
 /// ``HTTPTransportSettings/writeTimeout`` do not apply; nor do ``HTTPTransportSettings/proxy`` and
 /// ``HTTPTransportSettings/trustedCertificates``, which are the system's. Addresses are checked by looking the host up before, and not
 /// on the connection. A body given as a stream is written to a temporary file first, since a session asks for it on the thread
-/// that all its connections share.
+/// that all its connections share. On Linux a server is not held up by who reads slowly: past ``maximumUnread`` bytes the answer ends
+/// with an error.
 public final class URLSessionTransport: HTTPTransport {
+    /// How many bytes of an answer may wait to be read where a session cannot be held up: 16 MiB.
+    public static let maximumUnread = 16 << 20
+
     private let session: URLSession
     private let delegate: SessionDelegate
     private let gate: ConnectionGate
