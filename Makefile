@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := libsqlite3-dev libpq-dev libmariadb-dev zlib1g-dev pkg-config
-TEST_PACKAGES := $(BUILD_PACKAGES) python3 postgresql mariadb-server-core mariadb-client redis-server
+TEST_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv postgresql mariadb-server-core mariadb-client redis-server \
+	nghttp2-server
 
 .PHONY: help run test check check-threads bench bench-http bench-core bench-sql bench-policies conformance docs format clean
 
@@ -21,6 +22,7 @@ test: ## Run every test, beside private PostgreSQL, MariaDB and Redis servers.
 	@echo "building the tests; the first time takes some minutes …"
 	swift build --build-tests
 	@scripts/check-doc-blocks
+	@scripts/install-peers >/dev/null
 	@promtool="$$(scripts/install-promtool)" && SLUICE_TEST_PROMTOOL="$$promtool" scripts/with-servers scripts/with-limit 1200 swift test --skip-build
 
 check: ## Check the format, warnings and imports.
@@ -41,9 +43,10 @@ bench-policies: ## The core's cases under ordo-one/benchmark, with percentiles.
 	@scripts/install-packages $(BUILD_PACKAGES)
 	cd Benchmarks && swift package benchmark --no-progress
 
-bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAPI.
-	@scripts/install-packages $(BUILD_PACKAGES) wrk python3 python3-venv
+bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAPI, and the API client beside AsyncHTTPClient, aiohttp and httpx.
+	@scripts/install-packages $(BUILD_PACKAGES) wrk python3 python3-venv nginx-light
 	@Benchmarks/run http
+	@Benchmarks/run http-client
 
 bench-sql: ## Measure the databases beside pgbench, C, asyncpg, SQLAlchemy, asyncmy, aiomysql, aiosqlite and GRDB (ROUNDS=…, SECONDS=…).
 	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv postgresql mariadb-server-core mariadb-client libpq-dev libmariadb-dev gcc

@@ -57,4 +57,11 @@ final class Peer: Sendable {
     static func httpbin<Value>(_ body: (_ port: Int) async throws -> Value) async throws -> Value {
         try await self.run(self.python, ["\(Self.root)/Tests/Peers/http_peers.py"], body)
     }
+
+    /// Runs nghttpd over TLS on a folder.
+    static func nghttpd<Value>(
+        _ folder: String, _ key: String, _ certificate: String, _ body: (_ port: Int) async throws -> Value
+    ) async throws -> Value {
+        try await self.run("python3", ["\(Self.root)/Tests/Peers/nghttpd.py", folder, key, certificate], body)
+    }
 }

@@ -37,7 +37,9 @@ public struct APIRequest: Sendable {
     public var isIdempotent: Bool?
     /// Which statuses are an answer.
     public var acceptance: Acceptance
-    /// The longest the whole call may take, in place of the client's; more than zero. For a streamed answer, its body included.
+    /// The longest the whole call may take, in place of the client's; more than zero.
+    ///
+    /// For a streamed answer, its body included.
     public var deadline: Duration?
     /// Attempts in total, if that is less than the client's; at least 1.
     public var maximumAttempts: Int?

@@ -17,6 +17,9 @@ public import Sluice
 /// on the connection. A body given as a stream is written to a temporary file first, since a session asks for it on the thread
 /// that all its connections share. On Linux a server is not held up by who reads slowly: past ``maximumUnread`` bytes the answer ends
 /// with an error.
+///
+/// - Warning: On Linux, Foundation stops the process when a server closes the connection within an answer's head, or answers with
+///   what is not HTTP. Use it for servers that you trust; ``AsyncHTTPClientTransport`` has no such weakness.
 public final class URLSessionTransport: HTTPTransport {
     /// How many bytes of an answer may wait to be read where a session cannot be held up: 16 MiB.
     public static let maximumUnread = 16 << 20

@@ -19,6 +19,8 @@ public enum HTTPTransportContract {
 
         /// Who reads slowly holds the server up.
         public static let backPressure = Self(rawValue: 1)
+        /// A server that ends within an answer's head does no harm.
+        public static let cutHeads = Self(rawValue: 2)
     }
 
     /// One thing that must hold.
