@@ -76,9 +76,14 @@ public struct ScriptedServer: Sendable {
             try await self.outbound.write(ByteBuffer(string: text))
         }
 
-        /// Returns when the client has closed the connection.
+        /// Returns when the client has closed the connection, or the server ends.
         public func waitForClose() async throws {
-            try await self.channel.closeFuture.get()
+            // At the end of the test nobody may be left to close it.
+            try await withTaskCancellationHandler {
+                try await self.channel.closeFuture.get()
+            } onCancel: {
+                self.channel.close(promise: nil)
+            }
         }
 
         /// Ends the connection at once, without the closing handshake.
