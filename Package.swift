@@ -81,7 +81,8 @@ let package = Package(
         module(
             "Drivers", "SluiceHTTP",
             [
-                "CZlib", "Sluice", asyncHTTPClient, crypto, deque, httpTypes, nioCore, nioFoundation, nioHTTP1, nioPosix,
+                "CZlib", "Sluice", asyncHTTPClient, crypto, deque, httpTypes, nioCore, nioFoundation, nioHTTP1,
+                nioPosix,
                 nioSSL,
             ]),
         .target(name: "CEpoll", path: "Sources/Drivers/CEpoll"),
@@ -97,8 +98,8 @@ let package = Package(
         module(
             "Server", "SluiceServer",
             [
-                "Sluice", "SluiceSQL", "SluiceTelemetry", configuration, httpTypes, hummingbird, hummingbirdCore,
-                lifecycle,
+                "Sluice", "SluiceHTTP", "SluiceSQL", "SluiceTelemetry", configuration, httpTypes, hummingbird,
+                hummingbirdCore, lifecycle,
                 logging, metrics, nioCore, systemPackage, unixSignals,
             ]),
 
@@ -137,7 +138,7 @@ let package = Package(
         tests(
             "SluiceServerTests",
             [
-                "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting",
+                "Sluice", "SluiceHTTP", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting",
                 configuration,
                 httpTypes, hummingbird, hummingbirdTesting, lifecycle, logging, nioCore,
             ]),
