@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BUILD_PACKAGES := libsqlite3-dev libpq-dev libmariadb-dev zlib1g-dev pkg-config
-TEST_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv chromium postgresql mariadb-server-core mariadb-client redis-server squid
+TEST_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv chromium nghttp2-server postgresql mariadb-server-core \
+	mariadb-client redis-server squid
 
 .PHONY: help run test check check-threads soak bench bench-http bench-core bench-sql bench-websocket bench-policies conformance docs format clean
 
@@ -46,9 +47,10 @@ bench-policies: ## The core's cases under ordo-one/benchmark, with percentiles.
 	@scripts/install-packages $(BUILD_PACKAGES)
 	cd Benchmarks && swift package benchmark --no-progress
 
-bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAPI.
-	@scripts/install-packages $(BUILD_PACKAGES) wrk python3 python3-venv
+bench-http: ## Measure GET /clubhouse/matches beside bare Hummingbird and FastAPI, and the API client beside AsyncHTTPClient, aiohttp and httpx.
+	@scripts/install-packages $(BUILD_PACKAGES) wrk python3 python3-venv nginx-light
 	@Benchmarks/run http
+	@Benchmarks/run http-client
 
 bench-sql: ## Measure the databases beside pgbench, C, asyncpg, SQLAlchemy, asyncmy, aiomysql, aiosqlite and GRDB (ROUNDS=…, SECONDS=…).
 	@scripts/install-packages $(BUILD_PACKAGES) python3 python3-venv postgresql mariadb-server-core mariadb-client libpq-dev libmariadb-dev gcc

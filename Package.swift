@@ -108,8 +108,9 @@ let package = Package(
         module(
             "Server", "SluiceServer",
             [
-                "Sluice", "SluiceSQL", "SluiceTelemetry", "SluiceWebSocket", configuration, httpTypes, hummingbird,
-                hummingbirdCore, lifecycle, logging, metrics, nioCore, nioHTTP1, systemPackage, unixSignals,
+                "Sluice", "SluiceHTTP", "SluiceSQL", "SluiceTelemetry", "SluiceWebSocket", configuration, httpTypes,
+                hummingbird, hummingbirdCore, lifecycle, logging, metrics, nioCore, nioHTTP1, systemPackage,
+                unixSignals,
             ]),
 
         // MARK: Testing
@@ -147,7 +148,7 @@ let package = Package(
         tests(
             "SluiceWebSocketTests",
             ["Sluice", "SluiceTesting", "SluiceWebSocket", httpTypes, nioCore, nioPosix, nioSSL]),
-        tests("SluiceHTTPTests", ["Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
+        tests("SluiceHTTPTests", ["CZlib", "Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
         tests(
             "SluiceHTTPCacheSQLTests",
             [
@@ -157,9 +158,9 @@ let package = Package(
         tests(
             "SluiceServerTests",
             [
-                "Sluice", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry", "SluiceTesting",
-                "SluiceWebSocket", configuration, httpTypes, hummingbird, hummingbirdTesting, lifecycle, logging,
-                nioCore, nioPosix,
+                "Sluice", "SluiceHTTP", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry",
+                "SluiceTesting", "SluiceWebSocket", configuration, httpTypes, hummingbird, hummingbirdTesting,
+                lifecycle, logging, nioCore, nioPosix,
             ]),
         tests(
             "ClubhouseTests",

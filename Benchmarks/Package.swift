@@ -16,6 +16,7 @@ let package = Package(
     dependencies: [
         .package(name: "sluice", path: ".."),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
@@ -50,6 +51,13 @@ let package = Package(
         .executableTarget(
             name: "BareHummingbird", dependencies: [.product(name: "Hummingbird", package: "hummingbird")],
             swiftSettings: settings),
+        .executableTarget(
+            name: "HTTPClientBench",
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Sluice", package: "sluice"), .product(name: "SluiceHTTP", package: "sluice"),
+            ], swiftSettings: settings),
         .executableTarget(
             name: "GRDBBench", dependencies: [.product(name: "GRDB", package: "GRDB.swift")], swiftSettings: settings),
     ]

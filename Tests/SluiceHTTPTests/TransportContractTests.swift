@@ -12,7 +12,8 @@ struct TransportContractTests {
         try await check.run { try AsyncHTTPClientTransport(settings: self.settings) }
     }
 
-    @Test("on URLSession", arguments: HTTPTransportContract.checks)
+    /// Foundation's session on Linux cannot be held up, and stops the process at an answer that ends within its head.
+    @Test("on URLSession", arguments: HTTPTransportContract.checks(for: []))
     func urlSession(check: HTTPTransportContract.Check) async throws {
         try await check.run { URLSessionTransport(settings: self.settings) }
     }

@@ -155,7 +155,11 @@ extension HTTPTarget {
 }
 
 extension HTTPField.Name {
+    // A valid name in the source code cannot fail to be one.
+    // swift-format-ignore: NeverForceUnwrap
     static let idempotencyKey = Self("Idempotency-Key")!
+    // swift-format-ignore: NeverForceUnwrap
     static let link = Self("Link")!
+    // swift-format-ignore: NeverForceUnwrap
     static let lastEventID = Self("Last-Event-ID")!
 }

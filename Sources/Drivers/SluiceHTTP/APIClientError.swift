@@ -77,7 +77,9 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
     public internal(set) var retryAfter: Duration?
     /// How often it was tried.
     public internal(set) var attempts = 1
-    /// The answer, if there was one that is an error; its body, cut at 64 KiB, may say more. Neither compared nor described.
+    /// The answer, if there was one that is an error; its body, cut at 64 KiB, may say more.
+    ///
+    /// Neither compared nor described.
     public internal(set) var reply: HTTPReply?
     /// What the network library reported; not compared.
     public let cause: (any Error)?

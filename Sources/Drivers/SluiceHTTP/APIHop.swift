@@ -67,7 +67,9 @@ final class APIHop: Sendable {
         }
     }
 
-    /// Sends a request under the host's policies. An error status is an answer here, though within the policies it is a failure.
+    /// Sends a request under the host's policies.
+    ///
+    /// An error status is an answer here, though within the policies it is a failure.
     func policed(
         _ request: HTTPRequest, _ body: HTTPBody?
     ) async throws -> HTTPTransportResponse {

@@ -66,17 +66,24 @@ public struct ScriptedServer: Sendable {
         /// Reads whatever comes next; nil if the client closed the connection.
         public func read() async throws -> ByteBuffer? { try await self.reader.next() }
 
-        /// Sends bytes, and returns once there is room for more.
-        public func write(_ bytes: ByteBuffer) async throws { try await self.outbound.write(bytes) }
+        /// Sends bytes, and returns once the kernel has taken all of them.
+        public func write(_ bytes: ByteBuffer) async throws {
+            try await self.channel.writeAndFlush(bytes).get()
+        }
 
         /// Sends text as it is.
         public func write(_ text: String) async throws {
             try await self.outbound.write(ByteBuffer(string: text))
         }
 
-        /// Returns when the client has closed the connection.
+        /// Returns when the client has closed the connection, or the server ends.
         public func waitForClose() async throws {
-            try await self.channel.closeFuture.get()
+            // At the end of the test nobody may be left to close it.
+            try await withTaskCancellationHandler {
+                try await self.channel.closeFuture.get()
+            } onCancel: {
+                self.channel.close(promise: nil)
+            }
         }
 
         /// Ends the connection at once, without the closing handshake.

@@ -76,13 +76,10 @@ final class Inflater {
             if status == Z_STREAM_END {
                 self.isAtEnd = true
                 guard self.input.readableBytes > 0 else { break }
-                // Members that follow; what follows a deflate body, or zeros that fill up a gzip file, is nobody's.
-                guard self.format == .gzip, self.input.getInteger(at: self.input.readerIndex) == UInt8(0x1F) else {
+                guard self.beginNextMember() else {
                     self.input.clear()
                     break
                 }
-                inflateReset(self.stream)
-                self.isAtEnd = false
                 status = Z_OK
             }
         } while status == Z_OK && self.input.readableBytes > 0 && output.writableBytes > 0
@@ -97,9 +94,20 @@ final class Inflater {
         return output
     }
 
+    /// Whether another member follows; what follows a deflate body, or zeros that fill up a gzip file, is nobody's.
+    private func beginNextMember() -> Bool {
+        guard self.format == .gzip, self.input.getInteger(at: self.input.readerIndex) == UInt8(0x1F) else {
+            return false
+        }
+        inflateReset(self.stream)
+        self.isAtEnd = false
+        return true
+    }
+
     private func begin() throws(APIClientError) {
         if self.isBegun {
-            if self.isAtEnd, self.input.readableBytes > 0 { self.input.clear() }
+            guard self.isAtEnd, self.input.readableBytes > 0 else { return }
+            if !self.beginNextMember() { self.input.clear() }
             return
         }
         // 15 is the largest window; 16 more is gzip, and a negative number is deflate without a wrapper.

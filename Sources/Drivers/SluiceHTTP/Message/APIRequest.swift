@@ -37,7 +37,9 @@ public struct APIRequest: Sendable {
     public var isIdempotent: Bool?
     /// Which statuses are an answer.
     public var acceptance: Acceptance
-    /// The longest the whole call may take, in place of the client's; more than zero. For a streamed answer, its body included.
+    /// The longest the whole call may take, in place of the client's; more than zero.
+    ///
+    /// For a streamed answer, its body included.
     public var deadline: Duration?
     /// Attempts in total, if that is less than the client's; at least 1.
     public var maximumAttempts: Int?
@@ -80,6 +82,11 @@ public struct APIRequest: Sendable {
         var text = self.path
         if !self.pathValues.isEmpty {
             for value in self.pathValues.all {
+                // Servers and proxies take these for a way up, whether encoded or not.
+                guard !["", ".", ".."].contains(value.value) else {
+                    throw APIClientError(
+                        .urlNotAllowed, message: "the path's value \(value.name) is empty or dots alone")
+                }
                 text = text.replacing("{\(value.name)}", with: PercentEncoding.component(value.value))
             }
             if text.contains("{") {

@@ -36,7 +36,9 @@ public struct HTTPParameters: Sendable, Hashable, ExpressibleByDictionaryLiteral
     /// Whether there are none.
     public var isEmpty: Bool { self.all.isEmpty }
 
-    /// The first value of a name. Setting it replaces every value of the name; setting nil removes them.
+    /// The first value of a name.
+    ///
+    /// Setting it replaces every value of the name; setting nil removes them.
     public subscript(name: String) -> String? {
         get { self.all.first { $0.name == name }?.value }
         set {

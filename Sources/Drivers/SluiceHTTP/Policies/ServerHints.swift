@@ -16,10 +16,16 @@ enum ServerHints {
     /// No server is left alone for longer because it says so.
     static let maximum: Int64 = 86_400
 
+    // A valid name in the source code cannot fail to be one.
+    // swift-format-ignore: NeverForceUnwrap
     private static let rateLimit = HTTPField.Name("RateLimit")!
+    // swift-format-ignore: NeverForceUnwrap
     private static let remaining = HTTPField.Name("RateLimit-Remaining")!
+    // swift-format-ignore: NeverForceUnwrap
     private static let reset = HTTPField.Name("RateLimit-Reset")!
+    // swift-format-ignore: NeverForceUnwrap
     private static let xRemaining = HTTPField.Name("X-RateLimit-Remaining")!
+    // swift-format-ignore: NeverForceUnwrap
     private static let xReset = HTTPField.Name("X-RateLimit-Reset")!
 
     /// How long until the same request may be answered: what the reply to a call that was turned away says.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
+import NIOHTTP1
 
 /// A connection ended before the first byte of an answer came.
 struct ConnectionEnded: Error {
@@ -20,10 +21,18 @@ final class ConnectionWatch: ChannelDuplexHandler {
         case waiting
         /// What was read since may be no more than an interim answer.
         case interim
-        /// An answer has begun.
+        /// An answer's head has begun and not ended.
+        case head
+        /// An answer's head is complete.
         case answered
     }
 
+    /// The longest head of an answer, in bytes: the HTTP layer has no bound of its own.
+    static let maximumHeadBytes = 262_144
+
+    private var headBytes = 0
+    /// The last bytes of what has come of the head, since its end may be cut anywhere.
+    private var headEnd: [UInt8] = []
     private var state = State.idle
     private var wasReused = false
     private var hasAnswered = false
@@ -32,6 +41,8 @@ final class ConnectionWatch: ChannelDuplexHandler {
         if self.state != .waiting {
             self.wasReused = self.hasAnswered
             self.state = .waiting
+            self.headBytes = 0
+            self.headEnd = []
         }
         context.write(data, promise: promise)
     }
@@ -39,8 +50,19 @@ final class ConnectionWatch: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if self.state != .answered {
             let bytes = self.unwrapInboundIn(data)
-            self.state = Self.isInterim(bytes) ? .interim : .answered
-            self.hasAnswered = self.hasAnswered || self.state == .answered
+            let endsHead = self.endsHead(bytes)
+            if self.state != .head, Self.isInterim(bytes) {
+                self.state = .interim
+            } else {
+                self.state = endsHead ? .answered : .head
+                self.hasAnswered = true
+            }
+            self.headBytes += bytes.readableBytes
+            if self.state != .answered, self.headBytes > Self.maximumHeadBytes {
+                context.fireErrorCaught(HTTPParserError.headerOverflow)
+                context.close(promise: nil)
+                return
+            }
         }
         context.fireChannelRead(data)
     }
@@ -49,12 +71,28 @@ final class ConnectionWatch: ChannelDuplexHandler {
         switch self.state {
         case .waiting: context.fireErrorCaught(ConnectionEnded(wasReused: self.wasReused))
         case .interim: context.fireErrorCaught(ConnectionEnded(wasReused: false))
-        case .idle, .answered: break
+        case .idle, .head, .answered: break
         }
         context.fireChannelInactive()
     }
 
-    /// `HTTP/1.1 1…`
+    /// Whether the empty line that ends a head is in these bytes, or ends with them.
+    private func endsHead(_ bytes: ByteBuffer) -> Bool {
+        let text = self.headEnd + bytes.readableBytesView.prefix(Self.maximumHeadBytes)
+        self.headEnd = Array(text.suffix(3))
+        var matched = 0
+        for byte in text {
+            if byte == UInt8(ascii: "\n") {
+                matched += 1
+                if matched == 2 { return true }
+            } else if byte != UInt8(ascii: "\r") {
+                matched = 0
+            }
+        }
+        return false
+    }
+
+    /// Whether bytes begin as an interim answer does: `HTTP/1.1 1…`.
     private static func isInterim(_ bytes: ByteBuffer) -> Bool {
         let start = bytes.readableBytesView.prefix(10)
         return start.count == 10 && start.starts(with: "HTTP/1.".utf8) && start.last == UInt8(ascii: "1")

@@ -2,7 +2,9 @@
 
 /// How a transport makes, keeps and gives up connections.
 public struct HTTPTransportSettings: Sendable, Hashable {
-    /// Which addresses it may talk to. With a proxy, which looks names up itself, only the look-up before it is checked.
+    /// Which addresses it may talk to.
+    ///
+    /// With a proxy, which looks names up itself, only the look-up before it is checked.
     public var rules: AddressRules
     /// The longest making a connection may take, its TLS handshake included; more than zero.
     public var connectTimeout: Duration

@@ -98,7 +98,22 @@ final class SessionExchange: Sendable {
     }
 
     func receive(_ data: Data) {
-        if self.pipe.feed(ByteBuffer(data: data)) >= BodyPipe.highWatermark { self.holder.suspend() }
+        let waiting = self.pipe.feed(ByteBuffer(data: data))
+        guard waiting >= BodyPipe.highWatermark else { return }
+        #if canImport(FoundationNetworking)
+            // Swift's own Foundation begins a suspended transfer anew and stops the process when that has no head, so a reader
+            // that is far behind has its answer ended instead.
+            guard waiting > URLSessionTransport.maximumUnread else { return }
+            self.pipe.finish(
+                APIClientError(
+                    .bodyTooLarge,
+                    message:
+                        "the reader is more than \(URLSessionTransport.maximumUnread) bytes behind, and a session cannot wait"
+                ))
+            self.holder.cancel()
+        #else
+            self.holder.suspend()
+        #endif
     }
 
     func end(_ error: (any Error)?) {
@@ -150,8 +165,7 @@ final class SessionExchange: Sendable {
         case .serverCertificateHasBadDate, .serverCertificateUntrusted, .serverCertificateHasUnknownRoot,
             .serverCertificateNotYetValid, .secureConnectionFailed, .clientCertificateRejected:
             return APIClientError(.untrusted, message: "the certificate is not to be trusted", cause: error)
-        case .badServerResponse, .cannotParseResponse, .zeroByteResource, .cannotDecodeContentData,
-            .cannotDecodeRawData, .unsupportedURL:
+        case .cannotParseResponse, .cannotDecodeContentData, .cannotDecodeRawData, .unsupportedURL:
             return APIClientError(.invalidResponse, message: "the answer is not HTTP", cause: error)
         default:
             return APIClientError(

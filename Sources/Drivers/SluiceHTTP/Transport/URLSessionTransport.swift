@@ -15,8 +15,15 @@ public import Sluice
 /// ``HTTPTransportSettings/writeTimeout`` do not apply; nor do ``HTTPTransportSettings/proxy`` and
 /// ``HTTPTransportSettings/trustedCertificates``, which are the system's. Addresses are checked by looking the host up before, and not
 /// on the connection. A body given as a stream is written to a temporary file first, since a session asks for it on the thread
-/// that all its connections share.
+/// that all its connections share. On Linux a server is not held up by who reads slowly: past ``maximumUnread`` bytes the answer ends
+/// with an error.
+///
+/// - Warning: On Linux, Foundation stops the process when a server closes the connection within an answer's head, or answers with
+///   what is not HTTP. Use it for servers that you trust; ``AsyncHTTPClientTransport`` has no such weakness.
 public final class URLSessionTransport: HTTPTransport {
+    /// How many bytes of an answer may wait to be read where a session cannot be held up: 16 MiB.
+    public static let maximumUnread = 16 << 20
+
     private let session: URLSession
     private let delegate: SessionDelegate
     private let gate: ConnectionGate

@@ -10,14 +10,33 @@ public import SluiceHTTP
 /// func contract(check: HTTPTransportContract.Check) async throws { try await check.run { MyTransport() } }
 /// ```
 public enum HTTPTransportContract {
+    /// What a transport can do that not all can.
+    public struct Capabilities: OptionSet, Sendable, Hashable {
+        /// The options, as bits.
+        public let rawValue: Int
+        /// States options.
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        /// Who reads slowly holds the server up.
+        public static let backPressure = Self(rawValue: 1)
+        /// A server that ends within an answer's head does no harm.
+        public static let cutHeads = Self(rawValue: 2)
+    }
+
     /// One thing that must hold.
     public struct Check: Sendable, CustomStringConvertible {
         /// What must hold, as a sentence.
         public let name: String
+        /// What the transport must be capable of for this to apply.
+        public let needs: Capabilities
         let body: @Sendable (any HTTPTransport) async throws -> Void
 
-        init(_ name: String, _ body: @escaping @Sendable (any HTTPTransport) async throws -> Void) {
+        init(
+            _ name: String, needs: Capabilities = [],
+            _ body: @escaping @Sendable (any HTTPTransport) async throws -> Void
+        ) {
             self.name = name
+            self.needs = needs
             self.body = body
         }
 
@@ -41,6 +60,11 @@ public enum HTTPTransportContract {
 
     /// Every check.
     public static let checks: [Check] = Self.exchanges + Self.bodies + Self.failures
+
+    /// The checks that apply to a transport.
+    public static func checks(for capabilities: Capabilities) -> [Check] {
+        self.checks.filter { capabilities.isSuperset(of: $0.needs) }
+    }
 
     static func request(_ port: Int) -> HTTPRequest { Self.request(.get, port) }
 

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import HTTPTypes
+import NIOCore
+import Sluice
+import SluiceTesting
+import Testing
+
+@testable import SluiceHTTP
+
+/// Servers that mean ill: a typed error, and no connection is left.
+@Suite("Faults", .timeLimit(.minutes(5)))
+struct FaultTests {
+    private func settings(_ change: (inout HTTPTransportSettings) -> Void = { _ in }) -> HTTPTransportSettings {
+        var settings = HTTPTransportSettings(rules: AddressRules(allowsPrivateAddresses: true))
+        change(&settings)
+        return settings
+    }
+
+    /// Fetches from a server with one attempt, and checks that its connection ends.
+    private func kind(
+        _ change: (inout HTTPTransportSettings) -> Void = { _ in }, limit: Int = 1 << 20,
+        _ script: @escaping @Sendable (ScriptedServer.Connection) async throws -> Void
+    ) async throws -> APIClientError.Kind? {
+        let hasClosed = Gate()
+        let transport = try AsyncHTTPClientTransport(settings: self.settings(change))
+        let client = APIClient(
+            "test", configuration: APIClientConfiguration(maximumAttempts: 1, maximumBodyBytes: limit),
+            transport: transport, time: VirtualTime(patience: .seconds(600)))
+        let kind = try await ScriptedServer.run { connection in
+            // A server that is cut off fails to write; what counts is that it ends.
+            try? await script(connection)
+            try? await connection.waitForClose()
+            hasClosed.open()
+        } _: { server -> APIClientError.Kind? in
+            let error = await #expect(throws: APIClientError.self) {
+                try await client.get("http://127.0.0.1:\(server.port)/")
+            }
+            try await hasClosed.pass()
+            return error?.kind
+        }
+        #expect(transport.running == 0)
+        await client.close()
+        return kind
+    }
+
+    @Test("a server that says nothing, or stops in the middle, is ended by the read timeout")
+    func silent() async throws {
+        let short: (inout HTTPTransportSettings) -> Void = { $0.readTimeout = .milliseconds(50) }
+        #expect(try await self.kind(short) { _ = try await $0.requestHead() } == .readTimeout)
+        let stopped = try await self.kind(short) { connection in
+            _ = try await connection.requestHead()
+            try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+        }
+        #expect(stopped == .readTimeout)
+    }
+
+    @Test("a body without end, and one announced too large, end at the limit")
+    func oversized() async throws {
+        let endless = try await self.kind(limit: 1_000) { connection in
+            _ = try await connection.requestHead()
+            try await connection.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            while true {
+                try await connection.write(ByteBuffer(string: "64\r\n\(String(repeating: "x", count: 100))\r\n"))
+            }
+        }
+        #expect(endless == .bodyTooLarge)
+        let announced = try await self.kind(limit: 1_000) { connection in
+            _ = try await connection.requestHead()
+            try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n")
+        }
+        #expect(announced == .bodyTooLarge)
+    }
+
+    @Test("fields without end are no answer")
+    func headerFlood() async throws {
+        let kind = try await self.kind { connection in
+            _ = try await connection.requestHead()
+            try await connection.write("HTTP/1.1 200 OK\r\n")
+            let field = ByteBuffer(string: "x-field: \(String(repeating: "y", count: 8_000))\r\n")
+            while true { try await connection.write(field) }
+        }
+        #expect(kind == .invalidResponse)
+    }
+
+    @Test("a length that is no number, or two that differ, are no answer")
+    func wrongLength() async throws {
+        for fields in ["content-length: x", "content-length: 1\r\ncontent-length: 2"] {
+            let kind = try await self.kind { connection in
+                _ = try await connection.requestHead()
+                try await connection.write("HTTP/1.1 200 OK\r\n\(fields)\r\n\r\nab")
+            }
+            #expect(kind == .invalidResponse)
+        }
+    }
+
+    @Test("redirects in a circle end at the limit")
+    func redirectLoop() async throws {
+        let count = Locked(0)
+        let kind = try await self.kind { connection in
+            while try await connection.requestHead() != nil {
+                count.withLock { $0 += 1 }
+                let close = count.withLock { $0 } == 6 ? "connection: close\r\n" : ""
+                try await connection.write("HTTP/1.1 302 Found\r\nlocation: /\r\n\(close)content-length: 0\r\n\r\n")
+            }
+        }
+        #expect(kind == .tooManyRedirects)
+        #expect(count.withLock { $0 } == 6)
+    }
+
+    @Test("who waits for a connection in vain is told so, and the one that is busy stays usable")
+    func poolTimeout() async throws {
+        let hasBegun = Gate()
+        let mayEnd = Gate()
+        let time = VirtualTime()
+        let transport = try AsyncHTTPClientTransport(
+            settings: self.settings { $0.maximumConnectionsPerHost = 1 }, time: time)
+        try await ScriptedServer.run { connection in
+            while try await connection.requestHead() != nil {
+                hasBegun.open()
+                try await mayEnd.pass()
+                try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+            }
+        } _: { server in
+            let request = HTTPRequest(method: .get, scheme: "http", authority: "127.0.0.1:\(server.port)", path: "/")
+            let first = Task { try await transport.send(request, body: nil).collect(upTo: 10) }
+            try await hasBegun.pass()
+            let second = Task { try await transport.send(request, body: nil) }
+            await time.waitForAlarms(1)
+            time.advance(by: .seconds(10))
+            let error = await #expect(throws: APIClientError.self) { try await second.value }
+            #expect(error?.kind == .poolExhausted)
+            #expect(error?.wasNeverSent == true)
+            mayEnd.open()
+            #expect(String(buffer: try await first.value) == "hi")
+            #expect(transport.running == 0)
+        }
+        await transport.close()
+    }
+
+    @Test("a place is passed on to who waits, in order, and a cancelled one leaves the queue")
+    func gate() async throws {
+        let time = VirtualTime()
+        let gate = ConnectionGate(self.settings { $0.maximumConnectionsPerHost = 1 }, time: time)
+        let first = try await gate.enter("a")
+        let cancelled = Task { try await gate.enter("a") }
+        await time.waitForAlarms(1)
+        let next = Task { try await gate.enter("a") }
+        await time.waitForAlarms(2)
+        cancelled.cancel()
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
+        #expect(gate.waiting == 1)
+        let other = try await gate.enter("b")
+        first.leave()
+        first.leave()
+        let second = try await next.value
+        #expect(gate.running == 2)
+        second.leave()
+        other.leave()
+        #expect(gate.running == 0 && gate.waiting == 0)
+        #expect(time.alarmCount == 0)
+    }
+
+    // MARK: TLS and HTTP/2, against nghttpd
+
+    /// A key and a self-signed certificate for localhost, which ends so many days from now.
+    private func certificate(in folder: URL, days: Int) throws -> (key: String, certificate: String) {
+        let (key, certificate) = (
+            folder.appendingPathComponent("key.pem").path, folder.appendingPathComponent("cert.pem").path
+        )
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: Peer.python)
+        process.arguments = ["\(Peer.root)/Tests/Peers/certificate.py", key, certificate, "\(days)"]
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw Peer.Failure(description: "no certificate could be made; run scripts/install-peers")
+        }
+        return (key, certificate)
+    }
+
+    private func withServer<Value>(days: Int, _ body: (_ port: Int, _ certificate: String) async throws -> Value)
+        async throws
+        -> Value
+    {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-tls-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try String(repeating: "x", count: 300_000).write(
+            to: folder.appendingPathComponent("large.txt"), atomically: true, encoding: .utf8)
+        let (key, certificate) = try self.certificate(in: folder, days: days)
+        return try await Peer.nghttpd(folder.path, key, certificate) { try await body($0, certificate) }
+    }
+
+    @Test("HTTP/2 to nghttpd: many exchanges at once on one connection")
+    func http2() async throws {
+        try await self.withServer(days: 2) { port, certificate in
+            let settings = self.settings { $0.trustedCertificates = certificate }
+            let transport = try AsyncHTTPClientTransport(settings: settings)
+            let client = APIClient(
+                "test",
+                configuration: APIClientConfiguration(baseURL: "https://localhost:\(port)", callsPerMinute: 10_000),
+                transport: transport)
+            let results = try await client.batch(
+                (0..<200).map { _ in APIRequest(.get, "/large.txt") }, maximumConcurrent: 50)
+            #expect(try results.allSatisfy { try $0.get().body.readableBytes == 300_000 })
+            let missing = await #expect(throws: APIClientError.self) { try await client.get("/missing") }
+            #expect(missing?.status == 404)
+            #expect(transport.running == 0)
+            await client.close()
+        }
+    }
+
+    @Test(
+        "a certificate that nobody has signed, or that has expired, is not trusted, and not tried again",
+        arguments: [2, -1])
+    func untrusted(days: Int) async throws {
+        try await self.withServer(days: days) { port, certificate in
+            // Trusted itself, it can be refused only for having expired.
+            let settings = self.settings { if days < 0 { $0.trustedCertificates = certificate } }
+            let client = APIClient("test", transport: try AsyncHTTPClientTransport(settings: settings))
+            let error = await #expect(throws: APIClientError.self) {
+                try await client.get("https://localhost:\(port)/large.txt")
+            }
+            #expect(error?.kind == .untrusted)
+            #expect(error?.attempts == 1)
+            await client.close()
+        }
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+import CZlib
+import HTTPTypes
+import NIOCore
+import Sluice
+import SluiceTesting
+import Testing
+
+@testable import SluiceHTTP
+
+@Suite("Streams", .timeLimit(.minutes(5)))
+struct StreamingTests {
+    let time = VirtualTime()
+
+    private func client(_ answer: ScriptedTransport.Answer) -> APIClient {
+        APIClient("test", transport: ScriptedTransport { _, _ in answer }, time: self.time)
+    }
+
+    private func answer(_ text: String, size: Int, _ fields: HTTPFields = [:]) -> ScriptedTransport.Answer {
+        let bytes = Array(text.utf8)
+        let parts = stride(from: 0, to: bytes.count, by: size).map {
+            ByteBuffer(bytes: bytes[$0..<min($0 + size, bytes.count)])
+        }
+        return .init(.ok, fields: fields, parts: parts)
+    }
+
+    private static let page =
+        "\u{FEFF}: comment\r\nevent: add\rdata: one\ndata:two\r\n\r\ndata\n\nid: 7\ndata:  x\n\nid\ndata: y\n\n"
+        + "retry: 1500\nretry: 1x\nunknown: z\nevent: none\n\ndata: cut off"
+    private static let events = [
+        ServerSentEvent(event: "add", data: "one\ntwo"), ServerSentEvent(data: ""),
+        ServerSentEvent(data: " x", id: "7"),
+        ServerSentEvent(data: "y"),
+    ]
+
+    @Test("events are the same wherever the parts end", arguments: [1, 2, 3, 5, 7, 1_000])
+    func events(size: Int) async throws {
+        let stream = try await self.client(self.answer(Self.page, size: size)).stream(
+            APIRequest(.get, "https://example.org/"))
+        var events: [ServerSentEvent] = []
+        for try await event in stream.events() { events.append(event) }
+        #expect(events == Self.events)
+    }
+
+    @Test("an event, or a line, over the limit is an error, in one part or many", arguments: [1, 64, 1_000])
+    func bounds(size: Int) async throws {
+        let long = String(repeating: "x", count: 200)
+        for text in ["data: \(long)", "data: \(long)\n\n", "data: \(long.prefix(80))\ndata: \(long.prefix(80))\n\n"] {
+            let stream = try await self.client(self.answer(text, size: size)).stream(
+                APIRequest(.get, "https://example.org/"))
+            let error = await #expect(throws: APIClientError.self) {
+                for try await _ in stream.events(maximumEventBytes: 100) {}
+            }
+            #expect(error?.kind == .bodyTooLarge)
+        }
+        let stream = try await self.client(self.answer(long, size: size)).stream(
+            APIRequest(.get, "https://example.org/"))
+        await #expect(throws: APIClientError.self) { for try await _ in stream.lines(maximumLineBytes: 100) {} }
+    }
+
+    private struct Row: Codable, Equatable, Sendable {
+        let n: Int
+    }
+
+    @Test("lines of JSON are values, empty ones are skipped, the last one needs no end", arguments: [1, 3, 100])
+    func records(size: Int) async throws {
+        let text = "{\"n\":1}\r\n\n  \n{\"n\":2}\n{\"n\":3}"
+        let stream = try await self.client(self.answer(text, size: size)).stream(
+            APIRequest(.get, "https://example.org/"))
+        var rows: [Row] = []
+        for try await row in stream.records(as: Row.self) { rows.append(row) }
+        #expect(rows == [Row(n: 1), Row(n: 2), Row(n: 3)])
+        let bad = try await self.client(self.answer("{\"n\":1}\n{n}\n", size: size)).stream(
+            APIRequest(.get, "https://example.org/"))
+        let error = await #expect(throws: APIClientError.self) { for try await _ in bad.records(as: Row.self) {} }
+        #expect(error?.kind == .undecodable)
+    }
+
+    @Test("a call is not tried again once its answer was handed out")
+    func noRetryAfterDelivery() async throws {
+        let transport = ScriptedTransport { _, _ in
+            .init(.ok, parts: [ByteBuffer(string: "half")], failure: APIClientError(.connectionLost, message: "cut"))
+        }
+        let client = APIClient("test", transport: transport, time: self.time)
+        let stream = try await client.stream(APIRequest(.get, "https://example.org/"))
+        await #expect(throws: APIClientError.self) { try await stream.collect(upTo: 100) }
+        #expect(transport.requests.count == 1)
+        // A body that is read whole was handed to nobody yet.
+        let settings = APIClientConfiguration(backoff: .constant(.zero))
+        let whole = APIClient("test", configuration: settings, transport: transport, time: self.time)
+        await #expect(throws: APIClientError.self) { try await whole.get("https://example.org/") }
+        #expect(transport.requests.count == 4)
+    }
+
+    @Test("a stream with a deadline ends at it, even while the server is silent")
+    func deadline() async throws {
+        let gate = Gate()
+        let body = AsyncThrowingStream<ByteBuffer, any Error> {
+            try await gate.pass()
+            return nil
+        }
+        struct Silent: HTTPTransport {
+            let body: AsyncThrowingStream<ByteBuffer, any Error>
+            func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
+                HTTPTransportResponse(head: HTTPResponse(status: .ok), body: self.body)
+            }
+            func close() async {}
+        }
+        let client = APIClient("test", transport: Silent(body: body), time: self.time)
+        var request = APIRequest(.get, "https://example.org/")
+        request.deadline = .seconds(5)
+        let stream = try await client.stream(request)
+        let task = Task { try await stream.collect(upTo: 10) }
+        await gate.waitForArrivals(1)
+        await self.time.waitForAlarms(1)
+        self.time.advance(by: .seconds(5))
+        let error = await #expect(throws: TimeoutError.self) { try await task.value }
+        #expect(error == TimeoutError(policy: "deadline", limit: .seconds(5)))
+    }
+
+    @Test("a stream of events connects anew with the last id after the server's wait, and ends at 204")
+    func reconnection() async throws {
+        let type: HTTPFields = [.contentType: "text/event-stream; charset=utf-8"]
+        let transport = ScriptedTransport { _, number in
+            switch number {
+            case 1: .init(.ok, fields: type, body: "retry: 2000\nid: 5\ndata: a\n\n")
+            case 2: .init(.ok, fields: type, body: "data: b\n\n")
+            default: .init(.noContent)
+            }
+        }
+        let client = APIClient("test", transport: transport, time: self.time)
+        let source = client.events(
+            APIRequest(.get, "https://example.org/events"), reconnection: EventReconnection(maximumAttempts: 3))
+        let task = Task {
+            var events: [String] = []
+            for try await event in source { events.append(event.data) }
+            return events
+        }
+        for _ in 0..<2 {
+            await self.time.waitForAlarms(1)
+            self.time.advance(by: .seconds(2))
+        }
+        #expect(try await task.value == ["a", "b"])
+        #expect(transport.requests.map { $0.headerFields[.lastEventID] } == [nil, "5", "5"])
+        #expect(transport.requests.allSatisfy { $0.headerFields[.accept] == "text/event-stream" })
+        let notEvents = self.client(.init(.ok, fields: [.contentType: "text/html"])).events(
+            APIRequest(.get, "https://example.org/"))
+        await #expect(throws: APIClientError.self) { for try await _ in notEvents {} }
+    }
+
+    // MARK: Compression
+
+    /// - Parameter bits: 31 for gzip, 15 for deflate, -15 for deflate without a wrapper.
+    private func compressed(_ bytes: [UInt8], _ bits: Int32) -> [UInt8] {
+        var stream = z_stream()
+        let size = Int32(MemoryLayout<z_stream>.size)
+        deflateInit2_(&stream, 9, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, size)
+        defer { deflateEnd(&stream) }
+        var (input, output) = (bytes, [UInt8](repeating: 0, count: bytes.count + 1_000))
+        let count = input.withUnsafeMutableBufferPointer { source in
+            output.withUnsafeMutableBufferPointer { target in
+                stream.next_in = source.baseAddress
+                stream.avail_in = UInt32(source.count)
+                stream.next_out = target.baseAddress
+                stream.avail_out = UInt32(target.count)
+                _ = deflate(&stream, Z_FINISH)
+                return target.count - Int(stream.avail_out)
+            }
+        }
+        return Array(output.prefix(count))
+    }
+
+    private func parts(_ bytes: [UInt8], size: Int) -> [ByteBuffer] {
+        stride(from: 0, to: bytes.count, by: size).map { ByteBuffer(bytes: bytes[$0..<min($0 + size, bytes.count)]) }
+    }
+
+    @Test("compressed bodies are inflated, in every form and wherever the parts end", arguments: [1, 100, 1_000_000])
+    func inflates(size: Int) async throws {
+        let text = (0..<60_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7) }
+        let gzip = self.compressed(text, 31)
+        for (coding, bytes, expected) in [
+            ("gzip", gzip, text), ("deflate", self.compressed(text, 15), text),
+            ("deflate", self.compressed(text, -15), text), ("x-gzip", gzip + gzip, text + text),
+        ] {
+            let client = self.client(
+                .init(.ok, fields: [.contentEncoding: coding], parts: self.parts(bytes, size: size)))
+            let reply = try await client.get("https://example.org/")
+            let isRight = Array(reply.body.readableBytesView) == expected
+            #expect(isRight)
+            #expect(reply.fields[.contentEncoding] == nil)
+        }
+        let empty = try await self.client(.init(.noContent, fields: [.contentEncoding: "gzip"])).get(
+            "https://example.org/")
+        #expect(empty.body.readableBytes == 0)
+    }
+
+    @Test("a bomb, a damaged and a cut body are errors")
+    func bombs() async throws {
+        let bomb = self.compressed([UInt8](repeating: 0, count: 32 << 20), 31)
+        let damaged = self.compressed(Array("hello hello hello".utf8), 31).enumerated().map { $0 == 12 ? ~$1 : $1 }
+        let cut = Array(self.compressed(Array("hello hello hello".utf8), 31).dropLast(9))
+        for (bytes, kind) in [
+            (bomb, APIClientError.Kind.bodyTooLarge), (damaged, .invalidResponse), (cut, .connectionLost),
+        ] {
+            var settings = APIClientConfiguration(maximumAttempts: 1, maximumBodyBytes: 64 << 20)
+            settings.maximumInflation = 100
+            let transport = ScriptedTransport { _, _ in
+                .init(.ok, fields: [.contentEncoding: "gzip"], parts: [ByteBuffer(bytes: bytes)])
+            }
+            let client = APIClient("test", configuration: settings, transport: transport, time: self.time)
+            let error = await #expect(throws: APIClientError.self) { try await client.get("https://example.org/") }
+            #expect(error?.kind == kind)
+        }
+    }
+
+    @Test("a bomb is not inflated further than the limit on the body")
+    func bounded() async throws {
+        let inflater = Inflater(.gzip, maximumRatio: 10_000)
+        inflater.feed(ByteBuffer(bytes: self.compressed([UInt8](repeating: 0, count: 8 << 20), 31)))
+        #expect(try inflater.piece().readableBytes <= Inflater.pieceBytes)
+        #expect(!inflater.isAtEnd)
+    }
+}
