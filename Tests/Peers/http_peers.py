@@ -7,6 +7,7 @@
 import base64
 import json
 import logging
+import signal
 import sys
 
 import python_multipart
@@ -16,6 +17,8 @@ from werkzeug.formparser import parse_form_data
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+# Whoever started this may have blocked the signal by which it is to end.
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
 logging.disable(logging.CRITICAL)
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+# Whoever started this may have blocked the signal by which it is to end.
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
 folder, key, certificate = sys.argv[1:]
 with socket.socket() as s:
     s.bind(("127.0.0.1", 0))

@@ -46,7 +46,7 @@ struct OAuth2SessionTests {
     @Test("asks as the protocol wants it, and once")
     func asks() async throws {
         let forms = Locked<[String]>([])
-        let transport = RecordingTransport { request, body in
+        let transport = SpyTransport { request, body in
             forms.withLock { $0.append(body) }
             #expect(request.method == .post && request.path == "/token")
             // RFC 6749 §2.3.1: encoded like a form before it is encoded like a password.
@@ -63,7 +63,7 @@ struct OAuth2SessionTests {
     @Test("is renewed before it expires, with the refresh token that came last")
     func early() async throws {
         let forms = Locked<[String]>([])
-        let transport = RecordingTransport { _, body in
+        let transport = SpyTransport { _, body in
             let number = forms.withLock { forms in
                 forms.append(body)
                 return forms.count
@@ -193,7 +193,7 @@ struct OAuth2SessionTests {
         #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
 
         let forms = Locked<[String]>([])
-        let transport = RecordingTransport { _, body in
+        let transport = SpyTransport { _, body in
             forms.withLock { $0.append(body) }
             return Self.token(2)
         }
@@ -219,7 +219,7 @@ struct OAuth2SessionTests {
     func unsaved() async throws {
         let forms = Locked<[String]>([])
         let failures = Locked(0)
-        let transport = RecordingTransport { _, body in
+        let transport = SpyTransport { _, body in
             let number = forms.withLock { forms in
                 forms.append(body)
                 return forms.count
@@ -335,7 +335,7 @@ struct OAuth2SessionTests {
 }
 
 /// A transport that answers from a function of the request and its body.
-final class RecordingTransport: HTTPTransport {
+final class SpyTransport: HTTPTransport {
     private let answer: @Sendable (HTTPRequest, String) -> ScriptedTransport.Answer
 
     init(_ answer: @escaping @Sendable (HTTPRequest, String) -> ScriptedTransport.Answer) {
