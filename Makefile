@@ -17,13 +17,15 @@ run: ## Build in release mode and serve on http://127.0.0.1:8080 (PORT=…, DATA
 	swift build -c release --product sluice
 	@exec "$$(swift build -c release --show-bin-path)/sluice" serve $(if $(PORT),--port $(PORT)) $(if $(DATABASE),--database $(DATABASE))
 
+# So many tests at once: all of them together would leave each too little of the machine to keep its own deadlines.
 test: ## Run every test, beside private PostgreSQL, MariaDB and Redis servers.
 	@scripts/install-packages $(TEST_PACKAGES)
 	@echo "building the tests; the first time takes some minutes …"
 	swift build --build-tests
 	@scripts/check-doc-blocks
 	@promtool="$$(scripts/install-promtool)" && peers="$$(scripts/install-peers)" && \
-		SLUICE_TEST_PROMTOOL="$$promtool" SLUICE_TEST_PEERS="$$peers" scripts/with-servers scripts/with-limit 1200 swift test --skip-build
+		SLUICE_TEST_PROMTOOL="$$promtool" SLUICE_TEST_PEERS="$$peers" scripts/with-servers scripts/with-limit 1200 \
+		swift test --skip-build --experimental-maximum-parallelization-width 16
 
 check: ## Check the format, warnings and imports.
 	@scripts/install-packages $(BUILD_PACKAGES)

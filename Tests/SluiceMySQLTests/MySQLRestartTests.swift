@@ -47,7 +47,7 @@ extension Reliability {
             try await PrivateMariaDB.run { server in
                 try await withDatabase(at: server.url(), pool: PoolSettings(size: 4, overflow: 0)) { database in
                     try await fill(database)
-                    server.freeze()
+                    await server.freeze()
                     await Self.expectFailures(database)
                     server.thaw()
                     try await use(database)

@@ -241,8 +241,11 @@ struct SQLiteTests {
             #expect(duplicate?.description.contains(secret) == false)
             let wrong = await #expect(throws: SQLError.self) { try await database.rows("SELEKT") }
             #expect(wrong?.kind == .statement)
-            let readOnly = await #expect(throws: SQLError.self) { try await database.rows("DELETE FROM t") }
+            let readOnly = await #expect(throws: SQLError.self) {
+                try await database.read { try await $0.rows("DELETE FROM t") }
+            }
             #expect(readOnly?.kind == .storage)
+            #expect(try await database.rows("DELETE FROM t RETURNING s").count == 1)
         }
     }
 

@@ -125,8 +125,12 @@ final class PrivateMariaDB: Sendable {
         self.running.withLock { $0 = nil }
     }
 
-    /// Halts the server.
-    func freeze() { self.running.withLock { $0 }?.signal(SIGSTOP) }
+    /// Halts the server, and returns once every thread of it stands still.
+    func freeze() async {
+        guard let run = self.running.withLock({ $0 }) else { return }
+        run.signal(SIGSTOP)
+        while !run.isHalted { await Task.yield() }
+    }
 
     /// Lets the server go on.
     func thaw() { self.running.withLock { $0 }?.signal(SIGCONT) }
@@ -163,6 +167,17 @@ final class ServerRun: Sendable {
     private let exit: Task<Int32, Never>
     /// The process to signal, where that is not the one that was started.
     let identifier = Locked<Int32?>(nil)
+
+    /// Whether every thread of it has been stopped.
+    var isHalted: Bool {
+        let folder = "/proc/\(self.identifier.withLock { $0 } ?? self.process.processIdentifier)/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return threads.allSatisfy { thread in
+            let text = (try? String(contentsOfFile: "\(folder)/\(thread)/stat", encoding: .utf8)) ?? ""
+            // The state stands behind the name, which is in parentheses.
+            return text.split(separator: ")").last?.split(separator: " ").first == "T"
+        }
+    }
 
     /// Starts a program.
     ///

@@ -18,6 +18,7 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
     private let gate: ConnectionGate
     /// Whether a connection ever spoke HTTP/2: then what a lost connection means is less certain.
     private let hasSpokenHTTP2: SharedFlag
+    private let hasClosed = SharedFlag()
 
     /// Creates a transport with connections of its own.
     ///
@@ -158,8 +159,14 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
 
     /// Closes every connection.
     public func close() async {
+        self.hasClosed.set()
         // Fails only if it was closed before, and then there is nothing left to do.
         try? await self.client.shutdown()
+    }
+
+    // One that nobody holds any more closes its connections by itself; AsyncHTTPClient would stop the program.
+    deinit {
+        if !self.hasClosed.isSet { self.client.shutdown { _ in } }
     }
 }
 

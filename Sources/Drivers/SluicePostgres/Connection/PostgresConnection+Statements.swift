@@ -19,10 +19,15 @@ extension PostgresConnection {
         }
     }
 
+    /// How many parameters a statement may have and still be described: libpq takes an answer of more than 30,000 bytes, four for
+    /// each of them, for a loss of synchronisation.
+    private static let maximumDescribed = 7_000
+
     private func run(_ query: SQLQuery, _ parameters: PostgresParameters) async throws -> SQLResult {
         while true {
             let request = PostgresRequest()
             var sent: (statement: PostgresStatement, columns: PostgresColumns?)?
+            let isDescribed = query.values.count <= Self.maximumDescribed
             try await self.ask(request) { state in
                 switch self.prepare(query, request, &state) {
                 case .failure(let error): return error
@@ -31,13 +36,14 @@ extension PostgresConnection {
                     if let columns = prepared.columns {
                         return self.sendRun(prepared.statement, parameters, isBinary: columns.isBinary)
                     }
+                    guard isDescribed else { return self.sendRun(prepared.statement, parameters, isBinary: false) }
                     let status = PQsendDescribePrepared(self.handle, prepared.statement.name)
                     return status == 1 ? nil : .lost(self.handle)
                 }
             }
             guard let (statement, columns) = sent else { throw request.failure ?? .notSent }
             let result = try self.answer(to: request, statement)
-            if columns != nil { return Self.result(result, statement) }
+            if columns != nil || !isDescribed { return Self.result(result, statement) }
             // Now it is known in which form its values are best sent.
             let found = statement.columns(result)
             PQclear(result)
