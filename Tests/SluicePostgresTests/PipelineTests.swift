@@ -49,6 +49,23 @@ extension Reliability {
             }
         }
 
+        @Test("on a connection that was lost there is an answer for each, and it is that")
+        func lost() async throws {
+            try await withPostgres { other in
+                try await withPostgres(pool: PoolSettings(size: 1, overflow: 0, pingAfterIdle: .seconds(3_600))) {
+                    database in
+                    let driver = try #require(database.postgres)
+                    for _ in 0..<10 {
+                        let process: Int = try await database.scalar("SELECT pg_backend_pid()::int8")
+                        _ = try await other.rows("SELECT pg_terminate_backend(\(process)::int4)")
+                        let results = try await driver.pipeline(["SELECT 1", "SELECT 2", "SELECT 3"])
+                        #expect(results.count == 3)
+                        for case .failure(let error) in results { #expect(error.kind == .connection) }
+                    }
+                }
+            }
+        }
+
         @Test("none is no round trip, a refused value sends nothing, and many thousands go through")
         func bounds() async throws {
             try await withPostgres { database in
@@ -61,6 +78,12 @@ extension Reliability {
                         ])
                     }
                     #expect((error as? SQLError)?.kind == .statement)
+                    let fault = await failure {
+                        _ = try await driver.pipeline([
+                            "INSERT INTO \(table) VALUES ('a')", "SELECT 'a\0b'", "INSERT INTO \(table) VALUES ('b')",
+                        ])
+                    }
+                    #expect((fault as? SQLError)?.kind == .statement)
                     let count: Int = try await database.scalar("SELECT count(*) FROM \(table)")
                     #expect(count == 0)
                 }

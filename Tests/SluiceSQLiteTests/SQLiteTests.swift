@@ -249,6 +249,21 @@ struct SQLiteTests {
         }
     }
 
+    @Test("a single statement that begins a transaction is refused, and what follows is no part of one")
+    func strayTransaction() async throws {
+        try await withDatabase { database, _ in
+            _ = try await database.execute("CREATE TABLE t (i INTEGER)")
+            for query: SQLQuery in ["BEGIN", "SAVEPOINT s", "/* stray */ BEGIN IMMEDIATE"] {
+                let error = await #expect(throws: SQLError.self) { try await database.execute(query) }
+                #expect(error?.kind == .statement)
+                await #expect(throws: SQLError.self) { try await database.rows(query) }
+                _ = try await database.execute("INSERT INTO t VALUES (1)")
+            }
+            try await database.withTransaction { _ = try await $0.execute("INSERT INTO t VALUES (1)") }
+            #expect(try await database.count("t") == 4)
+        }
+    }
+
     @Test("an error of the caller's own is thrown at once, not repeated")
     func callersError() async throws {
         try await withDatabase { database, _ in

@@ -9,7 +9,11 @@ extension PostgresConnection {
     /// matter to the others.
     func pipeline(_ queries: [SQLQuery]) async throws -> [Result<SQLResult, SQLError>] {
         guard let last = queries.last else { return [] }
-        for query in queries { if let fault = query.fault { throw fault } }
+        // All that can be wrong with them is found before any is sent: then only a lost connection can stop them half-way.
+        for query in queries {
+            if let fault = query.fault { throw fault }
+            if query.pieces.contains(where: { $0.utf8.contains(0) }) { throw SQLError.zeroByte }
+        }
         let parameters = try queries.map { try PostgresParameters($0.values) }
         let requests = queries.map { _ in PostgresRequest() }
         var statements: [PostgresStatement] = []

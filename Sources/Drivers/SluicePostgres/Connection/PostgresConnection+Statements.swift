@@ -81,7 +81,7 @@ extension PostgresConnection {
         let statement = self.statements.statement(for: query)
         if statement.changesSession, self.isShared.load(ordering: .relaxed) { return .failure(.sharedSession) }
         guard !statement.text.utf8.contains(0) else {
-            return .failure(SQLError(.statement, message: "a statement has no zero byte", hasRun: false))
+            return .failure(.zeroByte)
         }
         let waste = state.prepared.add(statement)
         for name in waste { if let failure = self.sendPlain("DEALLOCATE \(name)") { return .failure(failure) } }

@@ -3,6 +3,8 @@ import CPQ
 import SluiceSQL
 
 extension SQLError {
+    static let zeroByte = SQLError(.statement, message: "a statement has no zero byte", hasRun: false)
+
     /// What a result of the server's says went wrong.
     ///
     /// Only the primary message is taken: the details of a constraint's error name the values.
