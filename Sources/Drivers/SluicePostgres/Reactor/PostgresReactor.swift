@@ -26,6 +26,10 @@ final class PostgresReactor: TaskExecutor, Sendable {
 
     private struct State {
         var work: [Work] = []
+        /// By a number and not by address in the kernel's table: a process that is being started may keep a closed socket alive for a
+        /// moment, and its events come for nobody then.
+        var handlers: [UInt64: any ReactorHandler] = [:]
+        var lastToken: UInt64 = 0
         var isAwake = false
         var isStopped = false
     }
@@ -56,7 +60,11 @@ final class PostgresReactor: TaskExecutor, Sendable {
     ///
     /// - Returns: What the reactor knows it by.
     func add(_ handler: any ReactorHandler, socket: Int32) -> UInt64 {
-        let token = UInt64(UInt(bitPattern: Unmanaged.passRetained(HandlerBox(handler)).toOpaque()))
+        let token = self.state.withLock { state in
+            state.lastToken += 1
+            state.handlers[state.lastToken] = handler
+            return state.lastToken
+        }
         var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: token))
         epoll_ctl(self.epoll, EPOLL_CTL_ADD, socket, &event)
         return token
@@ -74,9 +82,9 @@ final class PostgresReactor: TaskExecutor, Sendable {
         self.add(
             .call {
                 epoll_ctl(self.epoll, EPOLL_CTL_DEL, socket, nil)
-                if let pointer = UnsafeRawPointer(bitPattern: UInt(token)) {
-                    Unmanaged<HandlerBox>.fromOpaque(pointer).release()
-                }
+                // Released where no lock is held.
+                let handler = self.state.withLock { $0.handlers.removeValue(forKey: token) }
+                _ = handler
                 body()
             })
     }
@@ -138,24 +146,16 @@ final class PostgresReactor: TaskExecutor, Sendable {
             batch.removeAll(keepingCapacity: true)
             let count = epoll_wait(self.epoll, events, capacity, mustWait ? -1 : 0)
             for index in 0..<max(0, Int(count)) {
-                guard let pointer = UnsafeRawPointer(bitPattern: UInt(events[index].data.u64)) else {
+                let token = events[index].data.u64
+                guard token != 0 else {
                     var rings: UInt64 = 0
                     _ = read(self.bell, &rings, MemoryLayout<UInt64>.size)
                     continue
                 }
-                Unmanaged<HandlerBox>.fromOpaque(pointer).takeUnretainedValue().handler.socketIsReady()
+                self.state.withLock { $0.handlers[token] }?.socketIsReady()
             }
         }
         close(self.bell)
         close(self.epoll)
-    }
-}
-
-/// What a pointer in the kernel's table leads to.
-private final class HandlerBox {
-    let handler: any ReactorHandler
-
-    init(_ handler: any ReactorHandler) {
-        self.handler = handler
     }
 }
