@@ -115,7 +115,7 @@ public struct ScriptedServer: Sendable {
             }
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                // Ends by cancellation, when the body has ended; a connection's own failure is the script's business.
+                // Ends when the listener is closed; a connection's own failure is the script's business.
                 try? await listener.executeThenClose { connections in
                     await withDiscardingTaskGroup { group in
                         do {
@@ -127,8 +127,15 @@ public struct ScriptedServer: Sendable {
                     }
                 }
             }
-            defer { group.cancelAll() }
-            return try await body(ScriptedServer(port: listener.channel.localAddress?.port ?? 0))
+            // Closed and not cancelled: a connection accepted at that moment would be dropped, which NIO takes for a mistake.
+            do {
+                let value = try await body(ScriptedServer(port: listener.channel.localAddress?.port ?? 0))
+                try? await listener.channel.close()
+                return value
+            } catch {
+                try? await listener.channel.close()
+                throw error
+            }
         }
     }
 
