@@ -68,7 +68,10 @@ struct PostgresTests {
     func cancel() async throws {
         try await withPostgres { database in
             for moment in 0..<40 {
-                let task = Task { try await database.read { try await $0.rows("SELECT pg_sleep(1000)") } }
+                // With time enough that on a busy machine the deadline does not come before the cancellation.
+                let task = Task {
+                    try await database.read(timeout: .seconds(600)) { try await $0.rows("SELECT pg_sleep(1000)") }
+                }
                 for _ in 0..<moment * moment { await Task.yield() }
                 task.cancel()
                 await #expect(throws: CancellationError.self) { try await task.value }

@@ -138,6 +138,7 @@ public final class PostgresDriver: DatabaseDriver {
             if !connection.isClosed.load(ordering: .relaxed) { self.pool.invalidate(because: connection) }
             self.pool.release(connection, isReusable: false)
         case .busy:
+            // Unstructured, since nobody waits for it: the pool counts the connection as lent until it has ended.
             Task.detached {
                 let isFree = await connection.waitForStrays()
                 self.pool.release(connection, isReusable: isFree && connection.isUsable)

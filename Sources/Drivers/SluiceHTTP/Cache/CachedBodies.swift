@@ -28,6 +28,7 @@ struct ResumedBody: AsyncSequence, Sendable {
 
     struct Iterator: AsyncIteratorProtocol {
         var beginning: ArraySlice<ByteBuffer>
+        // Unsafe only for the compiler: this iterator is the one owner of the other, and is itself not sendable.
         nonisolated(unsafe) var rest: any AsyncIteratorProtocol<ByteBuffer, any Error>
 
         mutating func next() async throws -> ByteBuffer? {

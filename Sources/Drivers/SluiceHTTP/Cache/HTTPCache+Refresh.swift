@@ -14,6 +14,7 @@ extension HTTPCache {
         let maximum = self.settings.maximumRefreshes
         guard self.state.withLock({ $0.beginRefresh(name, maximum: maximum) }) else { return }
         let observer = OperationContext.current?.observer
+        // Unstructured, since it outlives the call that was answered; bounded in number, and ended by `close()`.
         let task = Task.detached {
             let context = OperationContext(name: "httpCache.refresh", time: self.time, observer: observer)
             await OperationContext.$current.withValue(context) {

@@ -37,16 +37,22 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
     ///   - connectTimeout: The longest making one connection may take.
     public convenience init(rules: AddressRules = AddressRules(), connectTimeout: Duration = .seconds(3)) {
         let settings = HTTPTransportSettings(rules: rules, connectTimeout: connectTimeout)
-        // Fails only for a file of certificates, and there is none.
-        // swift-format-ignore: NeverUseForceTry
-        try! self.init(settings: settings, check: AddressCheck(rules: rules))
+        self.init(settings, trust: nil, AddressCheck(rules: rules), SystemTime.shared)
     }
 
     /// Creates a transport whose look-up before connecting goes by rules of its own, for tests of the check on connections.
-    init(settings: HTTPTransportSettings, check resolver: AddressCheck, time: any TimeSource = SystemTime.shared) throws
-    {
+    convenience init(
+        settings: HTTPTransportSettings, check resolver: AddressCheck, time: any TimeSource = SystemTime.shared
+    ) throws {
+        self.init(settings, trust: try Self.trust(settings), resolver, time)
+    }
+
+    private init(
+        _ settings: HTTPTransportSettings, trust: TLSConfiguration?, _ resolver: AddressCheck, _ time: any TimeSource
+    ) {
         let flag = SharedFlag()
-        let configuration = try Self.configuration(settings, flag)
+        var configuration = Self.configuration(settings, flag)
+        configuration.tlsConfiguration = trust
         self.client = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration)
         self.resolver = resolver
         self.gate = ConnectionGate(settings, time: time)
@@ -56,9 +62,21 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
     /// How many exchanges are under way.
     package var running: Int { self.gate.running }
 
+    /// What to trust beside the system's certificates; nil if that is nothing.
+    private static func trust(_ settings: HTTPTransportSettings) throws -> TLSConfiguration? {
+        guard let file = settings.trustedCertificates else { return nil }
+        var tls = TLSConfiguration.makeClientConfiguration()
+        do {
+            tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(file))]
+        } catch {
+            throw APIClientError(.untrusted, message: "the certificates in \(file) cannot be read", cause: error)
+        }
+        return tls
+    }
+
     private static func configuration(
         _ settings: HTTPTransportSettings, _ http2: SharedFlag
-    ) throws -> HTTPClient.Configuration {
+    ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .nanoseconds(settings.connectTimeout.clampedNanoseconds)
         configuration.timeout.read = .nanoseconds(settings.readTimeout.clampedNanoseconds)
@@ -70,15 +88,6 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = settings.usesHTTP2 ? .automatic : .http1Only
         configuration.proxy = settings.proxy.map(Self.proxy)
-        if let file = settings.trustedCertificates {
-            var tls = TLSConfiguration.makeClientConfiguration()
-            do {
-                tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(file))]
-            } catch {
-                throw APIClientError(.untrusted, message: "the certificates in \(file) cannot be read", cause: error)
-            }
-            configuration.tlsConfiguration = tls
-        }
         let rules = settings.rules
         let isProxied = settings.proxy != nil
         let check: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
