@@ -107,36 +107,38 @@ public struct ScriptedServer: Sendable {
         _ script: @escaping @Sendable (Connection) async throws -> Void,
         _ body: @Sendable (ScriptedServer) async throws -> Value
     ) async throws -> Value {
+        // Nil once nothing is accepted any more.
+        let running = Locked<[Task<Void, Never>]?>([])
         let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .bind(host: "127.0.0.1", port: 0) { channel in
+            .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    try running.withLock { tasks in
+                        guard tasks != nil else { return Result<Void, any Error>.failure(ChannelError.alreadyClosed) }
+                        return Result {
+                            let connection = try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                                wrappingChannelSynchronously: channel)
+                            // Unstructured, and begun here: NIO stops the program if a connection that was accepted is dropped
+                            // before somebody has it. Awaited below.
+                            tasks?.append(Task { await Self.serve(connection, script) })
+                        }
+                    }.get()
                 }
             }
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // Ends when the listener is closed; a connection's own failure is the script's business.
-                try? await listener.executeThenClose { connections in
-                    await withDiscardingTaskGroup { group in
-                        do {
-                            for try await connection in connections {
-                                group.addTask { await Self.serve(connection, script) }
-                            }
-                        } catch {}
-                        group.cancelAll()
-                    }
-                }
-            }
-            // Closed and not cancelled: a connection accepted at that moment would be dropped, which NIO takes for a mistake.
-            do {
-                let value = try await body(ScriptedServer(port: listener.channel.localAddress?.port ?? 0))
-                try? await listener.channel.close()
-                return value
-            } catch {
-                try? await listener.channel.close()
-                throw error
-            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let result: Result<Value, any Error>
+        do {
+            result = .success(try await body(ScriptedServer(port: listener.localAddress?.port ?? 0)))
+        } catch {
+            result = .failure(error)
         }
+        try? await listener.close()
+        let tasks = running.withLock { tasks in
+            defer { tasks = nil }
+            return tasks ?? []
+        }
+        for task in tasks { task.cancel() }
+        for task in tasks { await task.value }
+        return try result.get()
     }
 
     private static func serve(
