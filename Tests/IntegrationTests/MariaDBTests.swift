@@ -41,18 +41,32 @@ struct MariaDBTests {
         }
     }
 
-    @Test("a season is imported, twice no more than once, and read with SQLite's answers; the schema is undone")
-    func sameAnswers() async throws {
+    /// Runs `body` with a database of its own, by its name and URL.
+    private func withMariaDB(_ body: (_ server: Database, _ name: String, _ url: String) async throws -> Void)
+        async throws
+    {
         let address = try #require(
             ProcessInfo.processInfo.environment["SLUICE_TEST_MARIADB"], "SLUICE_TEST_MARIADB is not set; run make test")
         let server = try await Database.open("mysql://root@\(address)/", drivers: [MySQLDriver.self])
         let name = "club_\(UUID().uuidString.prefix(8).lowercased())"
         _ = try await server.execute("CREATE DATABASE \(identifier: name)")
+        let result: Result<Void, any Error>
         do {
+            result = .success(try await body(server, name, "mysql://root@\(address)/\(name)"))
+        } catch {
+            result = .failure(error)
+        }
+        _ = try await server.execute("DROP DATABASE \(identifier: name)")
+        await server.close()
+        try result.get()
+    }
+
+    @Test("a season is imported, twice no more than once, and read with SQLite's answers; the schema is undone")
+    func sameAnswers() async throws {
+        try await self.withMariaDB { server, name, url in
             try await withFolder { folder in
                 let expected = try await self.answers("sqlite:\(folder.path)/club.db")
                 #expect(expected[1].contains(#""points":91,"team":"Manchester City FC","won":28"#))
-                let url = "mysql://root@\(address)/\(name)"
                 let found = try await self.answers(url)
                 for (found, expected) in zip(found, expected) {
                     // The operation's number in a problem is another each time.
@@ -65,11 +79,24 @@ struct MariaDBTests {
                     "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = \(name)")
                 #expect(try tables.map { try $0.decode("name", as: String.self) } == ["sluice_migrations"])
             }
-        } catch {
-            _ = try? await server.execute("DROP DATABASE \(identifier: name)")
-            throw error
         }
-        _ = try await server.execute("DROP DATABASE \(identifier: name)")
-        await server.close()
+    }
+
+    @Test("of two programs that migrate at once one does it, and the other finds it done")
+    func migrateAtOnce() async throws {
+        try await self.withMariaDB { server, name, url in
+            try await withFolder { folder in
+                let arguments = ["migrate", "up", "--database", url]
+                async let first = Sluice.run(arguments, in: folder)
+                async let second = Sluice.run(arguments, in: folder)
+                for result in [try await first, try await second] { #expect(result.status == 0, "\(result.errors)") }
+                let status = try await Sluice.run(["migrate", "status", "--database", url], in: folder)
+                #expect(status.status == 0, "\(status.errors)")
+                let rows = try await server.rows(
+                    "SELECT count(*), count(DISTINCT id) FROM \(identifier: name).sluice_migrations")
+                let (count, distinct) = try rows[0].decode((Int, Int).self)
+                #expect(count > 0 && count == distinct)
+            }
+        }
     }
 }

@@ -55,6 +55,29 @@ struct MySQLBulkInsertTests {
         }
     }
 
+    @Test("statements of many rows are not kept prepared, since the next one has another number of rows")
+    func notKept() async throws {
+        try await withConnection { connection in
+            try await self.create(connection)
+            let insertion = try self.insertion()
+            func keptStatements() async throws -> Int {
+                let rows = try await connection.rows(
+                    """
+                    SELECT CAST(SUM(IF(variable_name = 'COM_STMT_PREPARE', 1, -1) * variable_value) AS INT)
+                    FROM information_schema.session_status
+                    WHERE variable_name IN ('COM_STMT_PREPARE', 'COM_STMT_CLOSE')
+                    """)
+                return try rows[0].decode(at: 0)
+            }
+            let before = try await keptStatements()
+            for count in 1...20 {
+                let rows = (0..<count).map { self.row(Int64(1_000 * count + $0)) }
+                #expect(try await connection.bulkInsert(insertion, rows, asArrays: false) == count)
+            }
+            #expect(try await keptStatements() == before)
+        }
+    }
+
     @Test("all rows or none", arguments: [true, false])
     func allOrNone(asArrays: Bool) async throws {
         try await withConnection { connection in

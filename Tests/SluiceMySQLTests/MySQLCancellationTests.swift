@@ -136,6 +136,47 @@ struct MySQLCancellationTests {
         }
     }
 
+    @Test(
+        "the server knows the database's timeout, and a transaction's own for as long as that runs"
+    )
+    func limitAtServer() async throws {
+        try await withDatabase { _, name in
+            let database = try await TestServer.open(name, timeout: .seconds(7))
+            let limit: SQLQuery = "SELECT CAST(@@max_statement_time AS INT)"
+            #expect(try await database.scalar(limit, as: Int.self) == 8)
+            for isUndone in [false, true] {
+                let seen = Locked<Int?>(nil)
+                let options = TransactionOptions(.write, timeout: .seconds(3_600))
+                try? await database.withTransaction(options) { transaction in
+                    let found = try await transaction.scalar(limit, as: Int.self)
+                    seen.withLock { $0 = found }
+                    if isUndone { throw SQLError(.missing, message: "undone") }
+                }
+                #expect(seen.withLock { $0 } == 3_601)
+                #expect(try await database.read { try await $0.scalar(limit, as: Int.self) } == 8)
+                #expect(try await database.scalar(limit, as: Int.self) == 8)
+            }
+            await database.close()
+        }
+    }
+
+    @Test("what nobody here stops, because no kill gets through, the server does")
+    func nobodyKills() async throws {
+        try await withDatabase { _, name in
+            let url = try DatabaseURL("mysql://root@\(try TestServer.address())/\(name)")
+            let settings = try MySQLSettings(url).pooled(connecting: .seconds(10), statements: .zero)
+            let connection = try await MySQLConnection.open(settings)
+            // Without a deadline of its own, so that no kill is sent.
+            let error = await #expect(throws: SQLError.self) {
+                try await connection.execute("SELECT sum(sqrt(seq)) FROM seq_1_to_1000000000000")
+            }
+            #expect(error?.kind == .timeout)
+            #expect(error?.engineCode == 1969)
+            #expect(connection.isUsable)
+            await connection.close()
+        }
+    }
+
     @Test("the deadline of the operation around a statement stops it too, by the operation's own time")
     func outerDeadline() async throws {
         try await withDatabase { database, name in

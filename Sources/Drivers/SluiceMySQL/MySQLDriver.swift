@@ -31,7 +31,7 @@ public final class MySQLDriver: DatabaseDriver {
     }
 
     private init(_ settings: MySQLSettings, _ url: DatabaseURL, _ options: DatabaseOptions) {
-        let settings = settings.impatient(connecting: options.pool.connectTimeout)
+        let settings = settings.pooled(connecting: options.pool.connectTimeout, statements: options.timeout)
         self.pool = ConnectionPool(
             "\(url.scheme).\(url.database)", settings: options.pool, time: options.time, observer: options.observer
         ) { id in

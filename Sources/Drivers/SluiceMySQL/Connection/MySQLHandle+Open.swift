@@ -15,7 +15,13 @@ extension MySQLHandle {
     /// - Throws: ``SQLError`` of kind `authentication`, `configuration` or `connection`; nothing has run.
     static func open(_ settings: MySQLSettings) throws(SQLError) -> MySQLHandle {
         let handle = try self.connect(settings)
-        try handle.setUp()
+        do throws(SQLError) {
+            try handle.setUp(settings.statementTimeout)
+        } catch {
+            var error = error
+            error.hasRun = false
+            throw error
+        }
         return handle
     }
 

@@ -21,8 +21,13 @@ final class MySQLHandle {
         self.pointer = pointer
     }
 
+    /// The session's limit on statements, and the one that holds now.
+    private var statementTimeout: (ordinary: Duration?, current: Duration?) = (nil, nil)
+
     /// Makes the session the same on every server, and learns what differs.
-    func setUp() throws(SQLError) {
+    ///
+    /// - Parameter statementTimeout: The longest a statement may run; nil for no limit.
+    func setUp(_ statementTimeout: Duration? = nil) throws(SQLError) {
         try self.command(
             """
             SET time_zone = '+00:00', sql_mode = 'ANSI_QUOTES,STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,\
@@ -41,6 +46,27 @@ final class MySQLHandle {
                 self.isolation = .init(rawValue: value.split(separator: "-").joined(separator: " "))
             }
         }
+        try self.limitStatements(to: statementTimeout)
+        self.statementTimeout.ordinary = statementTimeout
+    }
+
+    /// Has the server stop a statement that takes longer, some time after we would have: so none runs on for ever, whatever becomes
+    /// of us.
+    ///
+    /// MySQL, unlike MariaDB, does so with `SELECT` alone.
+    ///
+    /// - Parameter time: The longest a statement may run; nil for the session's own limit.
+    func limitStatements(to time: Duration?) throws(SQLError) {
+        let time = time ?? self.statementTimeout.ordinary
+        guard time != self.statementTimeout.current else { return }
+        let late = time.map { $0 + .seconds(1) } ?? .zero
+        // A year is the most that MariaDB takes; zero is no limit.
+        let milliseconds = min(late.clampedNanoseconds / 1_000_000, 31_536_000_000)
+        try self.command(
+            self.isMariaDB
+                ? "SET max_statement_time = \(milliseconds / 1_000).\(String(milliseconds % 1_000 + 1_000).dropFirst())"
+                : "SET max_execution_time = \(min(milliseconds, Int64(UInt32.max)))")
+        self.statementTimeout.current = time
     }
 
     deinit {
@@ -67,8 +93,15 @@ final class MySQLHandle {
     }
 
     /// Runs one statement with values.
-    func execute(_ query: SQLQuery) throws(SQLError) -> SQLResult {
+    ///
+    /// - Parameter once: Whether it is not worth being kept prepared.
+    func execute(_ query: SQLQuery, once: Bool = false) throws(SQLError) -> SQLResult {
         try self.check(query)
+        if once {
+            let statement = try MySQLStatement(query.text, on: self.pointer)
+            try self.bind(query, to: statement)
+            return try statement.execute()
+        }
         do throws(SQLError) {
             return try self.executePrepared(query)
         } catch  where [ER_UNKNOWN_STMT_HANDLER, ER_NEED_REPREPARE].contains(Int32(error.engineCode ?? 0)) {

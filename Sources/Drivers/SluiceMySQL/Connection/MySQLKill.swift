@@ -57,6 +57,8 @@ final class MySQLKill: Sendable {
                 }
                 if self.isAnswered(within: Self.interval) { return }
             } while SystemTime.shared.now < end
+            // The server would notice that the connection is cut off only when it has an answer to send.
+            try handle.command("KILL CONNECTION \(self.connectionID)")
         } catch {
             let rest = SystemTime.shared.now.duration(to: end)
             if self.isAnswered(within: rest) { return }

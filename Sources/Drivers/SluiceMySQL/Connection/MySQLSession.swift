@@ -55,7 +55,13 @@ final class MySQLSession {
     func begin(_ options: TransactionOptions) throws(SQLError) {
         // Left open by a borrower whose rollback failed: it must not become part of this one's transaction.
         try self.rollback()
-        do throws(SQLError) { try self.handle.begin(options) } catch { throw self.noted(error) }
+        do throws(SQLError) {
+            if let timeout = options.timeout { try self.handle.limitStatements(to: timeout) }
+            try self.handle.begin(options)
+        } catch {
+            self.restoreLimit()
+            throw self.noted(error)
+        }
         self.transaction = options
     }
 
@@ -69,12 +75,19 @@ final class MySQLSession {
                 engineCode: error.engineCode, sqlState: error.sqlState)
         }
         self.transaction = nil
+        self.restoreLimit()
     }
 
     func rollback() throws(SQLError) {
         self.transaction = nil
         self.isUndone = false
         if self.handle.isInTransaction { try self.command("ROLLBACK") }
+        self.restoreLimit()
+    }
+
+    /// What follows has the session's own limit again; a connection that cannot be told so is not used again.
+    private func restoreLimit() {
+        do throws(SQLError) { try self.handle.limitStatements(to: nil) } catch { self.isLost = true }
     }
 
     /// Goes to the server and back until nothing is killed any more.

@@ -32,13 +32,15 @@ struct MySQLSettings: Sendable {
     let rootCertificate: String?
     /// Seconds until a connection must be there: 10 unless the URL says otherwise.
     private(set) var connectTimeout: UInt32
-    /// Seconds after which a server that says nothing is taken for lost: 600 unless the URL says otherwise.
+    /// Seconds after which a server that says nothing is taken for lost: 3,900 unless the URL says otherwise, since a migration may
+    /// take an hour.
     ///
-    /// Statements have their
-    /// deadlines, so this only catches what has none.
+    /// Statements have their deadlines, so this only catches what has none.
     private(set) var readTimeout: UInt32
     /// Seconds after which a server that takes nothing is taken for lost: 30 unless the URL says otherwise.
     private(set) var writeTimeout: UInt32
+    /// The longest the server lets a statement run, as long as a transaction does not ask for more; nil for no limit.
+    private(set) var statementTimeout: Duration?
 
     /// Checks what a URL says.
     ///
@@ -69,7 +71,7 @@ struct MySQLSettings: Sendable {
             throw Self.wrong("sslmode=verify-ca needs sslrootcert, the file of the authority's certificate")
         }
         self.connectTimeout = try Self.seconds("connect_timeout", url) ?? 10
-        self.readTimeout = try Self.seconds("read_timeout", url) ?? 600
+        self.readTimeout = try Self.seconds("read_timeout", url) ?? 3_900
         self.writeTimeout = try Self.seconds("write_timeout", url) ?? 30
     }
 
@@ -90,10 +92,12 @@ struct MySQLSettings: Sendable {
         return settings
     }
 
-    /// The same, but with no more time to connect than its pool has.
-    func impatient(connecting time: Duration) -> MySQLSettings {
+    /// The same, but for a pool, which has only so much time to connect, and whose statements end by themselves some time after their
+    /// database's own timeout.
+    func pooled(connecting time: Duration, statements: Duration) -> MySQLSettings {
         var settings = self
         settings.connectTimeout = min(self.connectTimeout, UInt32(clamping: max(1, time.components.seconds)))
+        settings.statementTimeout = statements
         return settings
     }
 

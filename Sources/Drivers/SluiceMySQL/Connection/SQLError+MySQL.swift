@@ -46,10 +46,11 @@ extension SQLError {
 
     /// What a lost connection says about the statement.
     ///
-    /// The library says "gone away" (2006) when it could not send the command, and the server runs only whole ones.
+    /// The library says "gone away" (2006) when it could not send the command, and the server runs only whole ones. An error of TLS
+    /// (2026) may come at any moment.
     private static func hasRun(_ code: Int, _ known: Bool?) -> Bool? {
         switch code {
-        case 1040, 1203, 1226, 2002, 2003, 2005, 2006, 2012, 2026, 2068: false
+        case 1040, 1203, 1226, 2002, 2003, 2005, 2006, 2068: false
         default: known
         }
     }

@@ -42,7 +42,7 @@ extension MySQLConnection {
                     count +=
                         asArrays
                         ? try session.handle.insertArrays(insertion, rows[part])
-                        : try session.handle.execute(insertion.statement(rows[part])).changeCount
+                        : try session.handle.execute(insertion.statement(rows[part]), once: true).changeCount
                 }
                 return count
             }

@@ -190,7 +190,7 @@ extension SQLError {
     fileprivate var isStalePlan: Bool {
         switch self.sqlState {
         case "26000", "42P05": true
-        case "0A000": self.message.hasPrefix("cached plan")
+        case "0A000": self.kind == .serialization
         default: false
         }
     }

@@ -20,6 +20,11 @@ extension SQLError {
             self.init(.connection, message: text.isEmpty ? "the server closed the connection" : text)
             return
         }
+        // By the server's function that found it, since the message is in whatever language the server speaks.
+        if state == "0A000", field("R") == "RevalidateCachedQuery" {
+            self.init(.serialization, message: field("M") ?? "", sqlState: state, hasRun: false)
+            return
+        }
         self.init(
             Self.kind(state), message: Self.withoutValues(field("M") ?? "", state), sqlState: state,
             constraint: field("n"), hasRun: Self.isLoss(state) ? nil : true)

@@ -76,7 +76,8 @@ extension SQLTransaction {
         guard !columns.isEmpty else { throw SQLError(.statement, message: "a bulk insert needs columns") }
         let table = try SQLIdentifier(table)
         let columns = try columns.map { name throws(SQLError) in try SQLIdentifier(name) }
-        return try await self.changing(table.name) { connection in
+        let names = columns.map(\.name).joined(separator: ", ")
+        return try await self.changing(table.name, "bulk insert into \(table.name) (\(names))") { connection in
             try await connection.bulkInsert(into: table, columns: columns, rows)
         }
     }

@@ -12,11 +12,15 @@ public final class TableInvalidationChannel: CacheInvalidationChannel {
     /// How many notes are looked at again: numbers are given out before they are committed, so a lower one may appear after a
     /// higher one.
     private static let overlap: Int64 = 1_000
-    /// How many notes are kept. Who has been away for longer takes everything for invalid.
+    /// How many notes are kept.
+    ///
+    /// Who has been away for longer takes everything for invalid.
     private static let kept: Int64 = 10_000
     /// How many are read at once.
     private static let pageSize = 2_000
-    /// How long a note may be, in bytes; MySQL's `TEXT` takes 65,535. What is longer becomes ``CacheInvalidation/everything``.
+    /// How long a note may be, in bytes; MySQL's `TEXT` takes 65,535.
+    ///
+    /// What is longer becomes ``CacheInvalidation/everything``.
     private static let maximumSize = 60_000
 
     /// How long it is from one look to the next.
@@ -59,8 +63,9 @@ public final class TableInvalidationChannel: CacheInvalidationChannel {
         }
     }
 
-    /// Notes an invalidation; tries for as long as the database allows. What could not be noted makes the next note, or the next look
-    /// of ``subscribe(_:)``, say everything.
+    /// Notes an invalidation; tries for as long as the database allows.
+    ///
+    /// What could not be noted makes the next note, or the next look of ``subscribe(_:)``, say everything.
     public func publish(_ invalidation: CacheInvalidation) async {
         let hasLost = self.hasLost.exchange(false, ordering: .acquiringAndReleasing)
         let note = (try? JSONEncoder().encode(hasLost ? .everything : invalidation)) ?? Data()

@@ -185,7 +185,7 @@ public final class Database: SQLExecutor {
                         on: connection, attempt: number, watch: self.watch, onlyReads: options.access == .read,
                         tracksChanges: tracks)
                     last = transaction
-                    return (try await Self.run(transaction, options, on: connection, body), transaction)
+                    return (try await self.run(transaction, options, on: connection, body), transaction)
                 }
             }
             await self.changes.announce(transaction.committedChange)
@@ -198,23 +198,23 @@ public final class Database: SQLExecutor {
         }
     }
 
-    private static func run<Value>(
+    private func run<Value>(
         _ transaction: SQLTransaction, _ options: TransactionOptions, on connection: any SQLConnection,
         _ body: (SQLTransaction) async throws -> Value
     ) async throws -> Value {
-        try await connection.begin(options)
+        try await self.watch.run(named: "BEGIN") { try await connection.begin(options) }
         let value: Value
         do {
             value = try await body(transaction)
             try Task.checkCancellation()
         } catch {
             // The first error is the one to report; a connection that cannot roll back reports itself at its next use.
-            try? await connection.rollback()
+            try? await self.watch.run(named: "ROLLBACK") { try await connection.rollback() }
             throw error
         }
         transaction.noteCommit()
         do {
-            try await connection.commit()
+            try await self.watch.run(named: "COMMIT") { try await connection.commit() }
         } catch {
             try? await connection.rollback()
             throw error

@@ -47,12 +47,13 @@ public final class SQLTransaction: SQLExecutor {
         return try await self.watch.run(query) { try await self.connection.execute(query) }
     }
 
-    /// Has the connection itself do something that changes a table.
+    /// Has the connection itself do something that changes a table; `text` is what observers know it by.
     func changing<Value>(
-        _ table: String, _ body: (any SQLConnection) async throws -> Value
+        _ table: String, _ text: @autoclosure () -> String, _ body: (any SQLConnection) async throws -> Value
     ) async throws -> Value {
         if self.tracksChanges { self.note(CacheInvalidation(tables: [table])) }
-        return try await body(self.connection)
+        guard self.watch.observer != nil else { return try await body(self.connection) }
+        return try await self.watch.run(named: text()) { try await body(self.connection) }
     }
 
     /// Has caches drop what they keep under tags, once the transaction has been committed.
@@ -87,7 +88,7 @@ public final class SQLTransaction: SQLExecutor {
             return (state.savepoints, state.afterCommit.count)
         }
         let name = try SQLIdentifier("sluice_\(number)")
-        _ = try await self.connection.execute("SAVEPOINT \(name)")
+        try await self.command("SAVEPOINT \(name)")
         let value: Value
         do {
             value = try await body(self)
@@ -96,13 +97,17 @@ public final class SQLTransaction: SQLExecutor {
             self.state.withLock { $0.afterCommit.removeSubrange(kept...) }
             // A cancelled task undoes the whole transaction, which needs no savepoint; and so does an engine that already has.
             if !Task.isCancelled {
-                _ = try await self.connection.execute("ROLLBACK TO SAVEPOINT \(name)")
-                _ = try await self.connection.execute("RELEASE SAVEPOINT \(name)")
+                try await self.command("ROLLBACK TO SAVEPOINT \(name)")
+                try await self.command("RELEASE SAVEPOINT \(name)")
             }
             throw error
         }
-        _ = try await self.connection.execute("RELEASE SAVEPOINT \(name)")
+        try await self.command("RELEASE SAVEPOINT \(name)")
         return value
+    }
+
+    private func command(_ query: SQLQuery) async throws {
+        _ = try await self.watch.run(query) { try await self.connection.execute(query) }
     }
 
     /// Runs `action` once the transaction has been committed; never if it is not.
@@ -129,9 +134,12 @@ public final class SQLTransaction: SQLExecutor {
     func forEachBatch(of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void) async throws {
         precondition(size >= 1, "a batch has at least one row (is \(size))")
         if self.tracksChanges { self.note(query.undeclaredChange) }
-        try await self.connection.forEachBatch(of: size, query) { rows in
-            try await body(rows)
-            try Task.checkCancellation()
+        let reader = StatementReader(self.watch.time)
+        try await self.watch.run(query, for: reader) {
+            try await self.connection.forEachBatch(of: size, query) { rows in
+                try await reader.read { try await body(rows) }
+                try Task.checkCancellation()
+            }
         }
     }
 

@@ -8,28 +8,72 @@ struct StatementWatch: Sendable {
     let time: any TimeSource
 
     /// Runs a statement; without an observer nothing is measured.
-    func run(_ query: SQLQuery, _ body: () async throws -> SQLResult) async throws -> SQLResult {
+    func run<Value>(_ query: SQLQuery, _ body: () async throws -> Value) async throws -> Value {
+        guard self.observer != nil else { return try await body() }
+        return try await self.run(named: query.fingerprint, body)
+    }
+
+    /// Runs what is known by a text of ours; without an observer nothing is measured.
+    func run<Value>(named text: String, _ body: () async throws -> Value) async throws -> Value {
         guard let observer = self.observer else { return try await body() }
         let start = self.time.now
         do {
-            let result = try await body()
-            self.report(query, "success", start, observer)
-            return result
+            let value = try await body()
+            self.report(text, "success", start.duration(to: self.time.now), observer)
+            return value
         } catch {
-            let outcome = error is CancellationError ? "cancelled" : (error as? SQLError)?.kind.description ?? "failure"
-            self.report(query, outcome, start, observer)
+            self.report(text, Self.outcome(error), start.duration(to: self.time.now), observer)
             throw error
         }
     }
 
-    private func report(_ query: SQLQuery, _ outcome: String, _ start: Instant, _ observer: any PolicyObserver) {
-        let duration = start.duration(to: self.time.now)
+    /// Runs a statement that hands its rows over to a reader, whose time and errors are not the statement's.
+    func run(_ query: SQLQuery, for reader: StatementReader, _ body: () async throws -> Void) async throws {
+        guard let observer = self.observer else { return try await body() }
+        let (text, start) = (query.fingerprint, self.time.now)
+        do {
+            try await body()
+            self.report(text, "success", start.duration(to: self.time.now) - reader.time, observer)
+        } catch {
+            let outcome = reader.hasFailed ? "success" : Self.outcome(error)
+            self.report(text, outcome, start.duration(to: self.time.now) - reader.time, observer)
+            throw error
+        }
+    }
+
+    private static func outcome(_ error: any Error) -> String {
+        error is CancellationError ? "cancelled" : (error as? SQLError)?.kind.description ?? "failure"
+    }
+
+    private func report(_ text: String, _ outcome: String, _ duration: Duration, _ observer: any PolicyObserver) {
         let context = OperationContext.current ?? OperationContext(name: "database", time: self.time)
-        let text = query.fingerprint
         observer.record(
             PolicyEvent(.statementFinished, policy: text, outcome: outcome, duration: duration), in: context)
         guard duration >= self.slowAfter else { return }
         observer.record(PolicyEvent(.statementSlow, policy: text, outcome: outcome, duration: duration), in: context)
+    }
+}
+
+/// How long the reader of a statement's rows has taken, and whether it was the one that failed.
+final class StatementReader {
+    private(set) var time = Duration.zero
+    private(set) var hasFailed = false
+    private let source: any TimeSource
+
+    init(_ source: any TimeSource) {
+        self.source = source
+    }
+
+    /// Lets it read.
+    func read(_ body: () async throws -> Void) async throws {
+        let start = self.source.now
+        defer { self.time += start.duration(to: self.source.now) }
+        do {
+            try await body()
+        } catch {
+            self.hasFailed = !(error is CancellationError)
+            throw error
+        }
     }
 }
 
