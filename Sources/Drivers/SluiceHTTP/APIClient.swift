@@ -27,8 +27,10 @@ public final class APIClient: Sendable {
     let base: Result<HTTPTarget, APIClientError>?
     let hosts: KeyedPipelines<String, HostLayers>
     let counter = CallCounter()
+    /// Whether attempts end at their deadline by themselves: the transport sees to it, and nobody else takes time.
+    let attemptsWatchDeadline: Bool
     private let observer: (any PolicyObserver)?
-    private let call: Pipeline<Deadline>
+    private let call: Pipeline<WatchedDeadline>
 
     /// Creates a client.
     ///
@@ -65,7 +67,8 @@ public final class APIClient: Sendable {
         let policies = HostPolicies(
             name: name, configuration: configuration, time: time, randomness: randomness, observer: observer)
         self.hosts = KeyedPipelines(maximumCount: Self.maximumHosts, time: time) { _ in policies.pipeline() }
-        self.call = Pipeline(name, time: time, observer: observer) { Deadline(configuration.deadline) }
+        self.call = Pipeline(name, time: time, observer: observer) { WatchedDeadline(configuration.deadline) }
+        self.attemptsWatchDeadline = transport is any DeadlineWatchingTransport && auth == nil
     }
 
     /// Sends a request and brings its answer, its body complete.
@@ -75,7 +78,10 @@ public final class APIClient: Sendable {
         let start = self.time.now
         let call = APICall(self, request, isStreamed: false)
         do {
-            let response = try await self.pipeline(for: request).outcome { _ in try await call.run() }.get()
+            let isWatched = self.cache == nil && self.hooks.isEmpty
+            let response = try await self.pipeline(for: request).outcome { context in
+                isWatched ? try await call.run() : try await context.untilDeadline { try await call.run() }
+            }.get()
             let body = try await response.collect(upTo: call.maximumBodyBytes)
             let duration = start.duration(to: self.time.now)
             self.counter.record(
@@ -99,7 +105,9 @@ public final class APIClient: Sendable {
         let start = self.time.now
         let call = APICall(self, request, isStreamed: true)
         do {
-            let response = try await self.pipeline(for: request).outcome { _ in try await call.run() }.get()
+            let response = try await self.pipeline(for: request).outcome { context in
+                try await context.untilDeadline { try await call.run() }
+            }.get()
             self.counter.record(
                 request.method.rawValue, request.routeTemplate, .success, attempts: call.attempts,
                 duration: start.duration(to: self.time.now))
@@ -114,9 +122,9 @@ public final class APIClient: Sendable {
         }
     }
 
-    private func pipeline(for request: APIRequest) -> Pipeline<Deadline> {
+    private func pipeline(for request: APIRequest) -> Pipeline<WatchedDeadline> {
         guard let limit = request.deadline else { return self.call }
-        return Pipeline(self.name, time: self.time, observer: self.observer) { Deadline(limit) }
+        return Pipeline(self.name, time: self.time, observer: self.observer) { WatchedDeadline(limit) }
     }
 
     private func recorded(_ error: any Error, of call: APICall, since start: Instant) -> any Error {

@@ -11,6 +11,8 @@ public struct APIClientHooks: Sendable {
     /// Called with the head of each hop's answer and how long it took, whatever its status.
     public var afterReply: (@Sendable (HTTPRequest, HTTPResponse, Duration) async -> Void)?
 
+    var isEmpty: Bool { self.beforeRequest == nil && self.afterReply == nil }
+
     /// Creates hooks.
     public init(
         beforeRequest: (@Sendable (inout HTTPRequest) async throws -> Void)? = nil,

@@ -78,7 +78,13 @@ final class APIHop: Sendable {
         let outcome = await pipeline.outcome(isIdempotent: isIdempotent) { context in
             self.note(context.attempt)
             do {
-                return try await self.attempt(request, body, isIdempotent, pipeline, context)
+                // Only a transport that gathers the answer watches the deadline until it is there.
+                if self.client.attemptsWatchDeadline, !self.isStreamed, body?.bytes != nil || body == nil {
+                    return try await self.attempt(request, body, isIdempotent, pipeline, context)
+                }
+                return try await context.untilDeadline {
+                    try await self.attempt(request, body, isIdempotent, pipeline, context)
+                }
             } catch var error as APIClientError {
                 error.isFinal = error.isFinal || body?.isReplayable == false || self.isLast(context.attempt)
                 throw error
@@ -139,13 +145,19 @@ final class APIHop: Sendable {
         _ request: HTTPRequest, _ body: HTTPBody?, _ isIdempotent: Bool
     ) async throws -> HTTPTransportResponse {
         do {
-            return try await self.client.transport.send(request, body: body)
+            return try await self.exchange(request, body)
         } catch let error as APIClientError where error.kind == .connectionLost {
             guard error.wasNeverSent || (error.isStaleConnection && isIdempotent), body?.isReplayable ?? true else {
                 throw error
             }
-            return try await self.client.transport.send(request, body: body)
+            return try await self.exchange(request, body)
         }
+    }
+
+    private func exchange(_ request: HTTPRequest, _ body: HTTPBody?) async throws -> HTTPTransportResponse {
+        self.isStreamed
+            ? try await self.client.transport.send(request, body: body)
+            : try await self.client.transport.fetch(request, body: body, upTo: self.maximumBodyBytes)
     }
 
     // MARK: The answer

@@ -1,31 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Values in order of use, with constant-time access by key: the rules of a ``MemoryCache``, without its lock.
+///
+/// Inlinable, since another module would else look up its types at each call: a microsecond.
+@usableFromInline
 package struct RecencyList<Key: Hashable, Value> {
-    fileprivate struct Entry {
-        let key: Key
-        var value: Value
-        let cost: Int
+    @usableFromInline
+    struct Entry {
+        @usableFromInline let key: Key
+        @usableFromInline var value: Value
+        @usableFromInline let cost: Int
         /// The neighbours in order of use, as indices, or -1.
-        var newer: Int
-        var older: Int
+        @usableFromInline var newer = -1
+        @usableFromInline var older = -1
+
+        @inlinable
+        init(key: Key, value: Value, cost: Int) {
+            self.key = key
+            self.value = value
+            self.cost = cost
+        }
     }
 
-    private var indices: [Key: Int] = [:]
-    private var entries: [Entry?] = []
-    private var free: [Int] = []
-    private var newest = -1
-    private var oldest = -1
+    @usableFromInline var indices: [Key: Int] = [:]
+    @usableFromInline var entries: [Entry?] = []
+    @usableFromInline var free: [Int] = []
+    @usableFromInline var newest = -1
+    @usableFromInline var oldest = -1
     /// The sum of the costs held.
-    package private(set) var totalCost = 0
+    @usableFromInline package internal(set) var totalCost = 0
 
     /// Creates an empty list.
+    @inlinable
     package init() {}
 
     /// How many values are held.
-    package var count: Int { self.indices.count }
+    @inlinable package var count: Int { self.indices.count }
 
     /// The value for `key`, which becomes the most recently used.
+    @inlinable
     package mutating func touch(_ key: Key) -> Value? {
         guard let index = self.indices[key] else { return nil }
         if index != self.newest {
@@ -36,6 +49,7 @@ package struct RecencyList<Key: Hashable, Value> {
     }
 
     /// Changes the value for `key`, which becomes the most recently used.
+    @inlinable
     mutating func update(_ key: Key, _ change: (inout Value) -> Void) -> Value? {
         guard let index = self.indices[key], var entry = self.entries[index] else { return nil }
         change(&entry.value)
@@ -44,14 +58,15 @@ package struct RecencyList<Key: Hashable, Value> {
     }
 
     /// The value used least recently.
-    var oldestValue: Value? { self.oldest >= 0 ? self.entries[self.oldest]?.value : nil }
+    @inlinable var oldestValue: Value? { self.oldest >= 0 ? self.entries[self.oldest]?.value : nil }
 
     /// Every key and value, in no order.
     var all: [(key: Key, value: Value)] { self.entries.compactMap { $0.map { ($0.key, $0.value) } } }
 
     /// Adds a value under a key that is not held, as the most recently used.
+    @inlinable
     package mutating func add(_ value: Value, for key: Key, cost: Int) {
-        let entry = Entry(key: key, value: value, cost: cost, newer: -1, older: -1)
+        let entry = Entry(key: key, value: value, cost: cost)
         let index: Int
         if let reused = self.free.popLast() {
             index = reused
@@ -65,6 +80,7 @@ package struct RecencyList<Key: Hashable, Value> {
         self.linkAsNewest(index)
     }
 
+    @inlinable
     package mutating func remove(_ key: Key) -> Value? {
         guard let index = self.indices.removeValue(forKey: key), let entry = self.entries[index] else { return nil }
         self.unlink(index)
@@ -74,19 +90,22 @@ package struct RecencyList<Key: Hashable, Value> {
         return entry.value
     }
 
+    @inlinable
     package mutating func removeOldest() -> Value? {
         guard self.oldest >= 0, let entry = self.entries[self.oldest] else { return nil }
         return self.remove(entry.key)
     }
 
-    private mutating func linkAsNewest(_ index: Int) {
+    @inlinable
+    mutating func linkAsNewest(_ index: Int) {
         self.entries[index]?.older = self.newest
         self.entries[index]?.newer = -1
         if self.newest >= 0 { self.entries[self.newest]?.newer = index } else { self.oldest = index }
         self.newest = index
     }
 
-    private mutating func unlink(_ index: Int) {
+    @inlinable
+    mutating func unlink(_ index: Int) {
         guard let entry = self.entries[index] else { return }
         if entry.newer >= 0 { self.entries[entry.newer]?.older = entry.older } else { self.newest = entry.older }
         if entry.older >= 0 { self.entries[entry.older]?.newer = entry.newer } else { self.oldest = entry.newer }

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-import Synchronization
+public import Synchronization
 
 /// One pipeline for each key, such as a host or a tenant, so that one that fails does not open the breaker of all.
 ///
 /// Bounded: past `maximumCount` the one used least recently is forgotten, and one that nobody has used for `idleTime` is
 /// forgotten when another is made. Who still runs calls through a forgotten pipeline goes on with it.
 public final class KeyedPipelines<Key: Hashable & Sendable, Layers: Policy>: Sendable {
-    private struct Entry {
-        let pipeline: Pipeline<Layers>
-        var lastUse: Instant
+    @usableFromInline
+    struct Entry {
+        @usableFromInline let pipeline: Pipeline<Layers>
+        @usableFromInline var lastUse: Instant
     }
 
-    private struct State {
-        var list = RecencyList<Key, Entry>()
+    @usableFromInline
+    struct State {
+        @usableFromInline var list = RecencyList<Key, Entry>()
     }
 
-    private let state = Mutex(State())
+    @usableFromInline let state = Mutex(State())
     private let maximumCount: Int
     private let idleTime: Duration
-    private let time: any TimeSource
+    @usableFromInline let time: any TimeSource
     private let make: @Sendable (Key) -> Pipeline<Layers>
 
     /// Creates an empty family.
@@ -43,9 +45,14 @@ public final class KeyedPipelines<Key: Hashable & Sendable, Layers: Policy>: Sen
     public var count: Int { self.state.withLock { $0.list.count } }
 
     /// The pipeline of `key`, made now if there is none.
+    @inlinable
     public subscript(key: Key) -> Pipeline<Layers> {
         let now = self.time.now
-        if let pipeline = self.state.withLock({ Self.use(key, at: now, &$0) }) { return pipeline }
+        return self.state.withLock { Self.use(key, at: now, &$0) } ?? self.add(key, at: now)
+    }
+
+    @usableFromInline
+    func add(_ key: Key, at now: Instant) -> Pipeline<Layers> {
         // Made outside the lock, since `make` is the caller's code; outside any call too, since it is kept for all of them.
         let made = OperationContext.$current.withValue(nil) { self.make(key) }
         let (pipeline, forgotten) = self.state.withLock { state -> (Pipeline<Layers>, [Entry]) in
@@ -64,7 +71,8 @@ public final class KeyedPipelines<Key: Hashable & Sendable, Layers: Policy>: Sen
         self.state.withLock { $0.list.all.map { ($0.key, $0.value.pipeline) } }
     }
 
-    private static func use(_ key: Key, at now: Instant, _ state: inout State) -> Pipeline<Layers>? {
+    @inlinable
+    static func use(_ key: Key, at now: Instant, _ state: inout State) -> Pipeline<Layers>? {
         state.list.update(key) { $0.lastUse = now }?.pipeline
     }
 

@@ -2,7 +2,7 @@
 import Sluice
 
 /// The policies of one host, and what steers them.
-typealias HostLayers = Nested<Nested<Nested<Retry, CircuitBreaker>, RateLimit>, Timeout>
+typealias HostLayers = Nested<Nested<Nested<Retry, CircuitBreaker>, RateLimit>, WatchedTimeout>
 
 /// Makes the policies of a host.
 struct HostPolicies: Sendable {
@@ -26,7 +26,7 @@ struct HostPolicies: Sendable {
             }
             // What the server asks for holds for every caller, not only for one call's next attempt.
             RateLimit(RateLimitSettings(count: configuration.callsPerMinute, period: .seconds(60)), obeysHints: true)
-            Timeout(configuration.attemptTimeout)
+            WatchedTimeout(configuration.attemptTimeout)
         }
     }
 }

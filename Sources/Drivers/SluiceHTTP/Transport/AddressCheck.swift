@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 import NIOPosix
+import Sluice
 import Synchronization
 
 #if canImport(Glibc)
@@ -22,20 +23,29 @@ struct AddressCheck: Sendable {
     }()
 
     let rules: AddressRules
+    private let allowed = AllowedHosts()
+
+    init(rules: AddressRules) {
+        self.rules = rules
+    }
 
     /// - Throws: ``APIClientError`` of kind `addressNotAllowed`; nothing if the host is not known, since connecting will say
-    ///   so; `CancellationError` as soon as the task is cancelled, even if the name server has not answered.
+    ///   so; `CancellationError` and `DeadlineReached` at once, even if the name server has not answered.
     func check(authority: String) async throws {
         guard !self.rules.allowsPrivateAddresses else { return }
         let host = Self.host(of: authority)
+        if self.allowed.contains(host) { return }
         let addresses = try await Self.lookUp(host)
         guard addresses.allSatisfy(self.rules.allows) else {
             throw APIClientError(.addressNotAllowed, message: "\(host) is or has a private address")
         }
+        if !addresses.isEmpty { self.allowed.insert(host) }
     }
 
     private static func lookUp(_ host: String) async throws -> [SocketAddress] {
         let answer = FirstAnswer<[SocketAddress]>()
+        let alarm = OperationContext.current?.atDeadline { answer.settle(.failure(DeadlineReached())) }
+        defer { alarm?.cancel() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 answer.wait(continuation)
@@ -76,6 +86,27 @@ struct AddressCheck: Sendable {
             next = entry.pointee.ai_next
         }
         return addresses
+    }
+}
+
+/// The hosts that were looked up and found allowed in the last seconds, so that not every request asks the name server.
+private final class AllowedHosts: Sendable {
+    private static let lifetime: Duration = .seconds(10)
+    private static let maximumCount = 1_000
+
+    private let ends = Mutex<[String: Instant]>([:])
+
+    func contains(_ host: String) -> Bool {
+        let end = self.ends.withLock { $0[host] }
+        return end.map { SystemTime.shared.now < $0 } ?? false
+    }
+
+    func insert(_ host: String) {
+        let end = SystemTime.shared.now.advanced(by: Self.lifetime)
+        self.ends.withLock { ends in
+            if ends.count >= Self.maximumCount { ends.removeAll() }
+            ends[host] = end
+        }
     }
 }
 

@@ -3,16 +3,18 @@ import AsyncHTTPClient
 public import HTTPTypes
 import NIOCore
 import NIOHTTP1
+import NIOHTTP2
 import NIOPosix
 import NIOSSL
 public import Sluice
 import Synchronization
+import Tracing
 
 /// The transport on AsyncHTTPClient: HTTP/1.1 and HTTP/2, connections kept for the next request.
 ///
 /// The address of every connection is checked once it stands and before a request is sent on it, so no name, redirect or change
 /// of DNS leads a request past the ``AddressRules``.
-public final class AsyncHTTPClientTransport: HTTPTransport {
+public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
     private let client: HTTPClient
     private let resolver: AddressCheck
     private let gate: ConnectionGate
@@ -79,8 +81,6 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
     ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .nanoseconds(settings.connectTimeout.clampedNanoseconds)
-        configuration.timeout.read = .nanoseconds(settings.readTimeout.clampedNanoseconds)
-        configuration.timeout.write = .nanoseconds(settings.writeTimeout.clampedNanoseconds)
         configuration.connectionPool.idleTimeout = .nanoseconds(settings.idleTimeout.clampedNanoseconds)
         // The gate lets no more through than this, so nobody waits within the pool.
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.maximumConnectionsPerHost
@@ -88,6 +88,8 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = settings.usesHTTP2 ? .automatic : .http1Only
         configuration.proxy = settings.proxy.map(Self.proxy)
+        // Without a tracer each request would still be told to one that does nothing.
+        if configuration.tracing.tracer is NoOpTracer { configuration.tracing.tracer = nil }
         let rules = settings.rules
         let isProxied = settings.proxy != nil
         let check: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
@@ -98,22 +100,39 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
             return channel.eventLoop.makeFailedFuture(APIClientError(.addressNotAllowed, message: "a private address"))
         }
         configuration.http1_1ConnectionDebugInitializer = { channel in
-            check(channel).flatMap { Self.addWatch(to: channel) }
+            check(channel).flatMap { Self.addWatches(to: channel, settings) }
         }
         configuration.http2ConnectionDebugInitializer = { channel in
             http2.set()
             return check(channel)
         }
+        configuration.http2StreamChannelDebugInitializer = { channel in
+            channel.eventLoop.submit {
+                let codec = try channel.pipeline.syncOperations.handler(type: HTTP2FramePayloadToHTTP1ClientCodec.self)
+                try Self.addSilenceWatch(to: channel, behind: codec, settings)
+            }
+        }
         return configuration
     }
 
-    /// Where bytes are HTTP: right after TLS, if there is TLS.
-    private static func addWatch(to channel: any Channel) -> EventLoopFuture<Void> {
+    /// One where bytes are HTTP, right after TLS if there is TLS, and one where they have become parts of an answer.
+    private static func addWatches(
+        to channel: any Channel, _ settings: HTTPTransportSettings
+    ) -> EventLoopFuture<Void> {
         channel.eventLoop.submit {
             let pipeline = channel.pipeline.syncOperations
             let tls = try? pipeline.handler(type: NIOSSLClientHandler.self)
             try pipeline.addHandler(ConnectionWatch(), position: tls.map { .after($0) } ?? .first)
+            let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self)
+            try Self.addSilenceWatch(to: channel, behind: decoder, settings)
         }
+    }
+
+    private static func addSilenceWatch(
+        to channel: any Channel, behind handler: any ChannelHandler, _ settings: HTTPTransportSettings
+    ) throws {
+        let watch = SilenceWatch(readTimeout: settings.readTimeout, writeTimeout: settings.writeTimeout)
+        try channel.pipeline.syncOperations.addHandler(watch, position: .after(handler))
     }
 
     private static func proxy(_ proxy: HTTPProxy) -> HTTPClient.Configuration.Proxy {
@@ -129,22 +148,70 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
 
     /// Sends a request.
     public func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
-        guard let scheme = request.scheme, let authority = request.authority else {
-            throw APIClientError(.urlNotAllowed, message: "the URL has no host")
-        }
-        try await self.resolver.check(authority: authority)
-        let origin = "\(scheme)://\(authority)"
+        let origin = try await self.checkedOrigin(of: request)
         let place = try await self.gate.enter(origin)
         do {
             let outgoing = try Self.outgoing(request, to: origin, body)
             let response = try await self.client.execute(outgoing, deadline: .distantFuture)
             if response.version.major >= 2 { self.gate.noteMultiplexed(origin) }
             return HTTPTransportResponse(
-                head: response.translatedHead, body: TransportBody(base: response.body, place: place))
+                head: Self.head(response.status, response.headers),
+                body: TransportBody(base: response.body, place: place))
         } catch {
             place.leave()
-            throw TransportErrors.translated(error, mayBeHTTP2: scheme == "https" && self.hasSpokenHTTP2.isSet)
+            throw TransportErrors.translated(error, mayBeHTTP2: self.mayBeHTTP2(origin))
         }
+    }
+
+    /// Sends a request and gathers its answer where it arrives.
+    ///
+    /// By AsyncHTTPClient's delegate, which costs half of what its sequence of parts does.
+    public func fetch(_ request: HTTPRequest, body: HTTPBody?, upTo limit: Int) async throws -> HTTPTransportResponse {
+        if let body, body.bytes == nil { return try await self.send(request, body: body) }
+        let origin = try await self.checkedOrigin(of: request)
+        let place = try await self.gate.enter(origin)
+        defer { place.leave() }
+        let outgoing = try HTTPClient.Request(
+            url: origin + (request.path ?? "/"), method: HTTPMethod(rawValue: request.method.rawValue),
+            headers: Self.headers(request.headerFields), body: body?.bytes.map { .byteBuffer($0) })
+        let end = await WholeAnswer(upTo: request.method == .head ? .max : limit).run(outgoing, by: self.client)
+        guard let head = end.head, !(end.error is CancellationError), !(end.error is DeadlineReached) else {
+            throw TransportErrors.translated(
+                end.error ?? HTTPClientError.remoteConnectionClosed, mayBeHTTP2: self.mayBeHTTP2(origin))
+        }
+        if head.version.major >= 2 { self.gate.noteMultiplexed(origin) }
+        let answer = Self.head(head.status, head.headers)
+        guard let error = end.error else { return HTTPTransportResponse(head: answer, bytes: end.body) }
+        let reason =
+            error is WholeAnswer.TooLarge ? HTTPTransportResponse.tooLarge(limit) : TransportErrors.translated(error)
+        return HTTPTransportResponse(head: answer, body: FailedBody(bytes: end.body, error: reason))
+    }
+
+    /// Scheme and authority, once that host may be talked to.
+    private func checkedOrigin(of request: HTTPRequest) async throws -> String {
+        guard let scheme = request.scheme, let authority = request.authority else {
+            throw APIClientError(.urlNotAllowed, message: "the URL has no host")
+        }
+        try await self.resolver.check(authority: authority)
+        return "\(scheme)://\(authority)"
+    }
+
+    private func mayBeHTTP2(_ origin: String) -> Bool { self.hasSpokenHTTP2.isSet && origin.hasPrefix("https:") }
+
+    private static func headers(_ fields: HTTPFields) -> HTTPHeaders {
+        var headers = HTTPHeaders()
+        headers.reserveCapacity(fields.count + 2)
+        for field in fields { headers.add(name: field.name.rawName, value: field.value) }
+        return headers
+    }
+
+    private static func head(_ status: HTTPResponseStatus, _ headers: HTTPHeaders) -> HTTPResponse {
+        var head = HTTPResponse(status: .init(code: Int(status.code)))
+        head.headerFields.reserveCapacity(headers.count)
+        for (name, value) in headers {
+            if let name = HTTPField.Name(name) { head.headerFields.append(HTTPField(name: name, value: value)) }
+        }
+        return head
     }
 
     private static func outgoing(_ request: HTTPRequest, to origin: String, _ body: HTTPBody?) throws
@@ -152,8 +219,7 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
     {
         var outgoing = HTTPClientRequest(url: origin + (request.path ?? "/"))
         outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
-        outgoing.headers.reserveCapacity(request.headerFields.count + 2)
-        for field in request.headerFields { outgoing.headers.add(name: field.name.rawName, value: field.value) }
+        outgoing.headers = Self.headers(request.headerFields)
         guard let body else { return outgoing }
         if let bytes = body.bytes {
             outgoing.body = .bytes(bytes)
@@ -185,17 +251,6 @@ private final class SharedFlag: Sendable {
 
     var isSet: Bool { self.value.load(ordering: .relaxed) }
     func set() { self.value.store(true, ordering: .relaxed) }
-}
-
-extension HTTPClientResponse {
-    fileprivate var translatedHead: HTTPResponse {
-        var head = HTTPResponse(status: .init(code: Int(self.status.code)))
-        head.headerFields.reserveCapacity(self.headers.count)
-        for (name, value) in self.headers {
-            if let name = HTTPField.Name(name) { head.headerFields.append(HTTPField(name: name, value: value)) }
-        }
-        return head
-    }
 }
 
 /// A body that gives its place back when it ends, and whose errors are ours.

@@ -12,6 +12,8 @@ final class ConnectionGate: Sendable {
         case mine
         case cancelled
         case tooLate
+        /// The deadline of the waiter's operation has come.
+        case atDeadline
     }
 
     private final class Waiter: Sendable {
@@ -63,7 +65,7 @@ final class ConnectionGate: Sendable {
 
     /// Takes a place.
     ///
-    /// - Throws: ``APIClientError`` of kind `poolExhausted`; `CancellationError`.
+    /// - Throws: ``APIClientError`` of kind `poolExhausted`; `DeadlineReached`; `CancellationError`.
     func enter(_ origin: String) async throws -> ConnectionPlace {
         let (waiter, isFull) = self.state.withLock { state -> (Waiter?, Bool) in
             var entry = state.origins[origin] ?? Origin()
@@ -93,15 +95,18 @@ final class ConnectionGate: Sendable {
         let alarm = self.time.schedule(at: self.time.now.advanced(by: self.settings.poolTimeout)) {
             self.giveUp(waiter, origin, .tooLate)
         }
+        let deadline = OperationContext.current?.atDeadline { self.giveUp(waiter, origin, .atDeadline) }
         let turn = await withTaskCancellationHandler {
             await waiter.suspension.value()
         } onCancel: {
             self.giveUp(waiter, origin, .cancelled)
         }
         self.time.cancel(alarm)
+        deadline?.cancel()
         switch turn {
         case .mine: return
         case .cancelled: throw CancellationError()
+        case .atDeadline: throw DeadlineReached()
         case .tooLate:
             throw APIClientError(
                 .poolExhausted,

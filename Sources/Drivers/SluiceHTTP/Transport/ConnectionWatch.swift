@@ -31,8 +31,8 @@ final class ConnectionWatch: ChannelDuplexHandler {
     static let maximumHeadBytes = 262_144
 
     private var headBytes = 0
-    /// The last bytes of what has come of the head, since its end may be cut anywhere.
-    private var headEnd: [UInt8] = []
+    /// How many ends of line there were last, one right after the other: two end the head, and may come apart.
+    private var lineEnds = 0
     private var state = State.idle
     private var wasReused = false
     private var hasAnswered = false
@@ -42,7 +42,7 @@ final class ConnectionWatch: ChannelDuplexHandler {
             self.wasReused = self.hasAnswered
             self.state = .waiting
             self.headBytes = 0
-            self.headEnd = []
+            self.lineEnds = 0
         }
         context.write(data, promise: promise)
     }
@@ -78,18 +78,17 @@ final class ConnectionWatch: ChannelDuplexHandler {
 
     /// Whether the empty line that ends a head is in these bytes, or ends with them.
     private func endsHead(_ bytes: ByteBuffer) -> Bool {
-        let text = self.headEnd + bytes.readableBytesView.prefix(Self.maximumHeadBytes)
-        self.headEnd = Array(text.suffix(3))
-        var matched = 0
-        for byte in text {
-            if byte == UInt8(ascii: "\n") {
-                matched += 1
-                if matched == 2 { return true }
-            } else if byte != UInt8(ascii: "\r") {
-                matched = 0
+        bytes.withUnsafeReadableBytes { bytes in
+            for byte in bytes {
+                if byte == UInt8(ascii: "\n") {
+                    self.lineEnds += 1
+                    if self.lineEnds == 2 { return true }
+                } else if byte != UInt8(ascii: "\r") {
+                    self.lineEnds = 0
+                }
             }
+            return false
         }
-        return false
     }
 
     /// Whether bytes begin as an interim answer does: `HTTP/1.1 1…`.

@@ -14,34 +14,65 @@ public protocol HTTPTransport: Sendable {
     /// - Throws: ``APIClientError``; `CancellationError` if the task is cancelled.
     func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse
 
+    /// Sends `request` with `body` and returns when the answer is there as a whole, or as much of it as there will be.
+    ///
+    /// A body that is larger than `limit`, or breaks off, is none of this call's errors: reading it is. A transport that gains
+    /// nothing by gathering an answer itself leaves this to its extension, which returns as ``send(_:body:)`` does.
+    ///
+    /// - Parameter limit: The largest body that will be read, in bytes.
+    /// - Throws: As ``send(_:body:)``.
+    func fetch(_ request: HTTPRequest, body: HTTPBody?, upTo limit: Int) async throws -> HTTPTransportResponse
+
     /// Closes every connection.
     func close() async
 }
 
-/// An answer whose body is still on its way.
+extension HTTPTransport {
+    /// Returns as soon as the answer's head is there.
+    public func fetch(_ request: HTTPRequest, body: HTTPBody?, upTo limit: Int) async throws -> HTTPTransportResponse {
+        try await self.send(request, body: body)
+    }
+}
+
+/// A transport whose ``HTTPTransport/fetch(_:body:upTo:)`` ends by itself, with `DeadlineReached`, at the deadline of the operation
+/// that it is called in, unless the request's body is a stream.
+package protocol DeadlineWatchingTransport: HTTPTransport {}
+
+/// An answer whose body is still on its way, or there.
 public struct HTTPTransportResponse: Sendable {
+    private enum Content: Sendable {
+        case parts(any AsyncSequence<ByteBuffer, any Error> & Sendable)
+        case bytes(ByteBuffer)
+    }
+
     /// Status and header fields.
     public let head: HTTPResponse
-    /// The body's parts as they arrive, to be read once.
-    ///
-    /// Ends with ``APIClientError`` or `CancellationError` like `send`.
-    public let body: any AsyncSequence<ByteBuffer, any Error> & Sendable
-    /// The whole body, if it is there already; ``body`` then brings the same.
-    public let bytes: ByteBuffer?
+    private let content: Content
 
     /// Creates an answer whose body is on its way.
     public init(head: HTTPResponse, body: any AsyncSequence<ByteBuffer, any Error> & Sendable) {
         self.head = head
-        self.body = body
-        self.bytes = nil
+        self.content = .parts(body)
     }
 
     /// Creates an answer whose body is there.
     public init(head: HTTPResponse, bytes: ByteBuffer) {
         self.head = head
-        self.body = SinglePart(bytes: bytes)
-        self.bytes = bytes
+        self.content = .bytes(bytes)
     }
+
+    /// The body's parts as they arrive, to be read once.
+    ///
+    /// Ends with ``APIClientError`` or `CancellationError` like `send`.
+    public var body: any AsyncSequence<ByteBuffer, any Error> & Sendable {
+        switch self.content {
+        case .parts(let parts): parts
+        case .bytes(let bytes): SinglePart(bytes: bytes)
+        }
+    }
+
+    /// The whole body, if it is there already; ``body`` then brings the same.
+    public var bytes: ByteBuffer? { if case .bytes(let bytes) = self.content { bytes } else { nil } }
 
     /// Reads the body to its end.
     ///

@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import Sluice
 
 #if canImport(Glibc)
     import Glibc
@@ -16,7 +17,7 @@ enum TransportErrors {
     /// - Parameter mayBeHTTP2: Whether the connection may have carried HTTP/2, where a lost connection proves nothing.
     static func translated(_ error: any Error, mayBeHTTP2: Bool = true) -> any Error {
         switch error {
-        case is CancellationError, is APIClientError:
+        case is CancellationError, is APIClientError, is DeadlineReached:
             return error
         case let error as HTTPClientError:
             return Self.translated(error, mayBeHTTP2)
