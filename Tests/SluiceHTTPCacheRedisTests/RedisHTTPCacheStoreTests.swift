@@ -149,13 +149,14 @@ struct RedisHTTPCacheStoreTests {
                 _ = try await fixture.get("/a")
                 let marks = try await self.keys(redis, prefix + "u:")
                 #expect(marks.count == 1)
+                #expect(try await fixture.store.entries(for: "key:mine").count == 1)
                 try await redis.delete(marks)
-                #expect(try await fixture.store.entries(for: "mine").isEmpty)
+                #expect(try await fixture.store.entries(for: "key:mine").isEmpty)
                 _ = try await fixture.get("/a")
-                #expect(try await fixture.store.entries(for: "mine").count == 1)
+                #expect(try await fixture.store.entries(for: "key:mine").count == 1)
             }
             try await redis.delete(try await self.keys(redis, prefix + "a:"))
-            #expect(try await fixture.store.entries(for: "mine").isEmpty)
+            #expect(try await fixture.store.entries(for: "key:mine").isEmpty)
             #expect(fixture.asked.withLock { $0 }.count == 2)
         }
     }

@@ -25,7 +25,8 @@ struct RESPReaderTests {
     private var everything: (bytes: String, messages: [RESPReader.Message]) {
         let lines = [
             "+OK", "$5", "he\u{0}lo", "$0", "", ":-9223372036854775808", ",3.25", ",-inf", "#t", "_",
-            "(-12345678901234567890", "=7", "txt:abc", "$-1", "*-1", ">2", "+invalidate", "*1", "$1", "k", "*3", ":1", "~2",
+            "(-12345678901234567890", "=7", "txt:abc", "$-1", "*-1", ">2", "+invalidate", "*1", "$1", "k", "*3", ":1",
+            "~2",
             "+a", "_", "%1", "+k", "*0", "|1", "+ttl", ":9", ":7", "!8", "ERR oops", "-WRONGTYPE no", "%0", "",
         ]
         let map = RedisValue.map([.init(key: self.text("k"), value: .array([]))])
@@ -69,7 +70,8 @@ struct RESPReaderTests {
         "what is no RESP3 is refused",
         arguments: [
             "?\r\n", "\r\n", "OK\r\n", ":\r\n", ":1x\r\n", ":9223372036854775808\r\n", ":- 1\r\n", ",0x10\r\n", ",\r\n",
-            ",infinity\r\n", "#x\r\n", "_x\r\n", "(1.5\r\n", "$-2\r\n", "$3\r\nabcde", "$?\r\n", "*?\r\n", "*-2\r\n", "%-1\r\n",
+            ",infinity\r\n", "#x\r\n", "_x\r\n", "(1.5\r\n", "$-2\r\n", "$3\r\nabcde", "$?\r\n", "*?\r\n", "*-2\r\n",
+            "%-1\r\n",
             "=3\r\nabc\r\n", "=4\r\nabcd\r\n", "+a\rb\r\n", "*1\r\n>1\r\n:1\r\n", "HTTP/1.1 400 Bad Request\r\n",
         ])
     func malformed(_ bytes: String) {
@@ -81,7 +83,8 @@ struct RESPReaderTests {
         let limits = RedisLimits(maximumBytes: 1_000, maximumValues: 100, maximumDepth: 4)
         for bytes in [
             "$1001\r\n", "$9223372036854775807\r\n", "$99999999999999999999\r\n", "*101\r\n", "%51\r\n",
-            "*9223372036854775807\r\n", "%9223372036854775807\r\n", "*2\r\n$600\r\n" + String(repeating: "x", count: 600)
+            "*9223372036854775807\r\n", "%9223372036854775807\r\n",
+            "*2\r\n$600\r\n" + String(repeating: "x", count: 600)
                 + "\r\n$600\r\n",
         ] {
             #expect(throws: RESPReader.Failure.self, "\(bytes.prefix(30))") { try self.read(bytes, limits) }
@@ -90,7 +93,9 @@ struct RESPReaderTests {
         let many = "*2\r\n" + String(repeating: "*60\r\n" + String(repeating: ":1\r\n", count: 60), count: 2)
         #expect(throws: RESPReader.Failure.self) { try self.read(many, limits) }
         // Every message has the limits to itself.
-        #expect(try self.read(String(repeating: "$600\r\n" + String(repeating: "x", count: 600) + "\r\n", count: 9), limits).count == 9)
+        #expect(
+            try self.read(String(repeating: "$600\r\n" + String(repeating: "x", count: 600) + "\r\n", count: 9), limits)
+                .count == 9)
     }
 
     @Test("a line without an end is refused, also byte by byte")
@@ -100,7 +105,7 @@ struct RESPReaderTests {
         #expect(throws: RESPReader.Failure.self) {
             for _ in 0..<100_000 {
                 reader.append(ByteBuffer(bytes: [0x61]))
-                #expect(try reader.next() == nil)
+                if try reader.next() != nil { Issue.record("half a line was taken for a whole one") }
             }
         }
     }
@@ -118,7 +123,8 @@ struct RESPReaderTests {
     @Test("commands are arrays of strings, whatever bytes they hold")
     func commands() {
         let bytes = RESPWriter.command("SET", ["k\r\n", RedisArgument(ByteBuffer(bytes: [0, 255])), 42, "é"])
-        let expected = Array("*5\r\n$3\r\nSET\r\n$3\r\nk\r\n\r\n$2\r\n".utf8) + [0, 255]
+        let expected =
+            Array("*5\r\n$3\r\nSET\r\n$3\r\nk\r\n\r\n$2\r\n".utf8) + [0, 255]
             + Array("\r\n$2\r\n42\r\n$2\r\né\r\n".utf8)
         #expect(Array(bytes.readableBytesView) == expected)
     }

@@ -36,7 +36,8 @@ struct RedisStateMachineTests {
         #expect(self.isNothing(machine.admit(second, at: self.start)))
         #expect(self.isFlush(machine.opened(connection), connection))
         #expect(self.isNothing(machine.admit(third, at: self.start)))
-        #expect(machine.take(2, for: connection).map(ObjectIdentifier.init) == [first, second].map(ObjectIdentifier.init))
+        #expect(
+            machine.take(2, for: connection).map(ObjectIdentifier.init) == [first, second].map(ObjectIdentifier.init))
         #expect(machine.take(2, for: connection).map(ObjectIdentifier.init) == [ObjectIdentifier(third)])
         #expect(self.isFlush(machine.admit(self.request(), at: self.start), connection))
     }

@@ -3,7 +3,6 @@ import Foundation
 import NIOCore
 import Sluice
 import SluiceTesting
-import Synchronization
 import Testing
 
 @testable import SluiceRedis
@@ -33,11 +32,12 @@ struct RedisTests {
             let odd = "\(prefix)[a]*?\\^"
             try await redis.send("HSET", ["\(odd)1", "f", "1", "g", "2"])
             try await redis.set("\(prefix)a1", to: "other")
-            #expect(try await redis.fields(of: "\(odd)1") == ["f": ByteBuffer(string: "1"), "g": ByteBuffer(string: "2")])
+            #expect(
+                try await redis.fields(of: "\(odd)1") == ["f": ByteBuffer(string: "1"), "g": ByteBuffer(string: "2")])
             #expect(try await redis.removeFields(["f", "x"], of: "\(odd)1") == 1)
-            let found = Mutex<[String]>([])
-            try await redis.forEachKey(withPrefix: odd) { keys in found.withLock { $0 += keys } }
-            #expect(Set(found.withLock { $0 }) == ["\(odd)1"])
+            let found = Shared<[String]>([])
+            try await redis.forEachKey(withPrefix: odd) { keys in found.change { $0 += keys } }
+            #expect(Set(found.value) == ["\(odd)1"])
             // New to the server, since nobody has this text.
             let script = RedisScript("return {KEYS[1], ARGV[1], redis.call('INCR', KEYS[1])} -- \(prefix)")
             for count in 1...2 {
@@ -68,18 +68,18 @@ struct RedisTests {
     func concurrent() async throws {
         try await TestServer().withRedis { redis, prefix in
             let id = try await redis.connectionID()
-            let wrong = Mutex(0)
+            let wrong = Shared(0)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<10_000 {
                     group.addTask {
                         let text = "\(number)" + String(repeating: "x", count: number % 100 == 0 ? 50_000 : number % 50)
                         let answer = try await redis.send("ECHO", [RedisArgument(text)])
-                        if answer.text != text { wrong.withLock { $0 += 1 } }
+                        if answer.text != text { wrong.change { $0 += 1 } }
                     }
                 }
                 try await group.waitForAll()
             }
-            #expect(wrong.withLock { $0 } == 0)
+            #expect(wrong.value == 0)
             #expect(try await redis.connectionID() == id)
         }
     }
@@ -88,23 +88,24 @@ struct RedisTests {
     func bounded() async throws {
         let configuration = RedisConfiguration(maximumAttempts: 1, maximumInFlight: 4, maximumWaiting: 50)
         try await TestServer().withRedis(configuration) { redis, prefix in
-            let (answered, overloaded) = (Mutex(0), Mutex(0))
+            let answered = Shared(0)
+            let overloaded = Shared(0)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<2_000 {
                     group.addTask {
                         do {
                             let text = try await redis.send("ECHO", [RedisArgument(number)]).text
                             #expect(text == "\(number)")
-                            answered.withLock { $0 += 1 }
+                            answered.change { $0 += 1 }
                         } catch let error as RedisError where error.kind == .overloaded {
-                            overloaded.withLock { $0 += 1 }
+                            overloaded.change { $0 += 1 }
                         }
                     }
                 }
                 try await group.waitForAll()
             }
-            #expect(answered.withLock { $0 } + overloaded.withLock { $0 } == 2_000)
-            #expect(answered.withLock { $0 } >= 50)
+            #expect(answered.value + overloaded.value == 2_000)
+            #expect(answered.value >= 50)
             #expect(try await redis.send("ECHO", ["afterwards"]).text == "afterwards")
         }
     }
@@ -113,7 +114,9 @@ struct RedisTests {
     func cancellationStorm() async throws {
         try await TestServer().withRedis { redis, prefix in
             let id = try await redis.connectionID()
-            let (right, cancelled, wrong) = (Mutex(0), Mutex(0), Mutex<[String]>([]))
+            let right = Shared(0)
+            let cancelled = Shared(0)
+            let wrong = Shared<[String]>([])
             await withTaskGroup(of: Void.self) { group in
                 for number in 0..<4_000 {
                     group.addTask {
@@ -121,11 +124,15 @@ struct RedisTests {
                             let text = "\(number):" + String(repeating: "y", count: number % 700)
                             do {
                                 let answer = try await redis.send("ECHO", [RedisArgument(text)]).text
-                                if answer == text { right.withLock { $0 += 1 } } else { wrong.withLock { $0.append(answer ?? "-") } }
+                                if answer == text {
+                                    right.change { $0 += 1 }
+                                } else {
+                                    wrong.change { $0.append(answer ?? "-") }
+                                }
                             } catch is CancellationError {
-                                cancelled.withLock { $0 += 1 }
+                                cancelled.change { $0 += 1 }
                             } catch {
-                                wrong.withLock { $0.append("\(error)") }
+                                wrong.change { $0.append("\(error)") }
                             }
                         }
                         for _ in 0..<(number % 7) { await Task.yield() }
@@ -134,9 +141,9 @@ struct RedisTests {
                     }
                 }
             }
-            #expect(wrong.withLock { $0 } == [])
-            #expect(right.withLock { $0 } + cancelled.withLock { $0 } == 4_000)
-            #expect(right.withLock { $0 } >= 1_000 && cancelled.withLock { $0 } > 0)
+            #expect(wrong.value == [])
+            #expect(right.value + cancelled.value == 4_000)
+            #expect(right.value >= 1_000 && cancelled.value > 0)
             #expect(try await redis.connectionID() == id)
         }
     }
@@ -147,13 +154,14 @@ struct RedisTests {
         try await FaultProxy.run(upstream: server.host, port: server.port) { proxy in
             try await server.withRedis(port: proxy.port) { redis, prefix in
                 try await redis.ping()
-                proxy.set(.delay(.milliseconds(100)))
+                proxy.set(.delay(.seconds(300)))
                 let sent = proxy.bytesRead(.toUpstream)
                 let task = Task { try await redis.send("ECHO", ["abandoned"]) }
                 try await until { proxy.bytesRead(.toUpstream) > sent }
                 async let next = redis.send("ECHO", ["next"])
                 task.cancel()
                 await #expect(throws: CancellationError.self) { try await task.value }
+                proxy.set(.pass)
                 #expect(try await next.text == "next")
                 #expect(proxy.acceptedCount == 1)
             }
@@ -166,14 +174,25 @@ struct RedisTests {
         try await FaultProxy.run(upstream: server.host, port: server.port) { proxy in
             let redis = try Redis("redis://127.0.0.1:\(proxy.port)")
             try await redis.ping()
-            proxy.set(.delay(.milliseconds(100)))
+            proxy.set(.delay(.seconds(300)))
             let sent = proxy.bytesRead(.toUpstream)
             async let last = redis.send("ECHO", ["last"])
             try await until { proxy.bytesRead(.toUpstream) > sent }
-            await redis.close()
+            async let closing: Void = redis.close()
+            try await until {
+                do {
+                    try await withOperation("test", limit: .milliseconds(100)) { _ in try await redis.ping() }
+                    return false
+                } catch {
+                    guard let error = error as? RedisError, error.kind == .closed else { return false }
+                    #expect(error.hasRun == false)
+                    return true
+                }
+            }
+            #expect(proxy.clientCount == 1)
+            proxy.set(.pass)
             #expect(try await last.text == "last")
-            let error = await #expect(throws: RedisError.self) { try await redis.ping() }
-            #expect(error?.kind == .closed && error?.hasRun == false)
+            await closing
             await redis.close()
             try await until { proxy.clientCount == 0 }
         }

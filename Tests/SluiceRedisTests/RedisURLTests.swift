@@ -20,8 +20,10 @@ struct RedisURLTests {
     @Test(
         "what is no such URL is refused without being repeated",
         arguments: [
-            "", "localhost", "http://hunter2/", "redis://", "redis:///hunter2", "redis://u:hunter2@h/x", "redis://u:hunter2@h/-1",
-            "redis://u:hunter2@h:0", "redis://u:hunter2@h:99999", "redis://u:hunter2@h/0?x=hunter2", "redis://u@h", "redis://a b",
+            "", "localhost", "http://hunter2/", "redis://", "redis:///hunter2", "redis://u:hunter2@h/x",
+            "redis://u:hunter2@h/-1",
+            "redis://u:hunter2@h:0", "redis://u:hunter2@h:99999", "redis://u:hunter2@h/0?x=hunter2", "redis://u@h",
+            "redis://a b",
         ])
     func refused(_ url: String) throws {
         let error = try #require(throws: RedisError.self) { try RedisURL(url) }

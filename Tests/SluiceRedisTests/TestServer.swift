@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import SluiceRedis
+import Synchronization
 import Testing
 
 /// The server that `make test` starts.
@@ -47,5 +48,18 @@ func until(_ condition: () async throws -> Bool) async throws {
     while try await !condition() {
         try Task.checkCancellation()
         await Task.yield()
+    }
+}
+
+/// What several tasks of a test write to.
+final class Shared<Value: Sendable>: Sendable {
+    private let state: Mutex<Value>
+
+    init(_ value: Value) { self.state = Mutex(value) }
+
+    var value: Value { self.state.withLock { $0 } }
+
+    func change(_ body: (inout Value) -> Void) {
+        self.state.withLock { body(&$0) }
     }
 }

@@ -65,7 +65,8 @@ public final class RedisHTTPCacheStore: HTTPCacheStore {
             return try await self.remove(entry.key, variant: entry.variant)
         }
         let arguments: [RedisArgument] = [
-            RedisArgument(Hexadecimal.digest(entry.variant)), RedisArgument(answer), RedisArgument(StoredAnswers.newMark()),
+            RedisArgument(Hexadecimal.digest(entry.variant)), RedisArgument(answer),
+            RedisArgument(StoredAnswers.newMark()),
             RedisArgument(self.lifetime), RedisArgument(HTTPCacheEntry.maximumVariants),
             RedisArgument(self.maximumBytes),
         ]

@@ -98,7 +98,9 @@ public final class Redis: Sendable {
             self.perform(self.machine.withLock { $0.admit(request, at: self.time.now) })
             return try await request.value()
         } onCancel: {
-            self.abandon(request) { _ in CancellationError() }
+            let wasSent = self.abandon(request) { _ in CancellationError() }
+            // An operation that has come to its deadline cancels what is within it.
+            if wasSent, context.deadline <= context.time.now { self.suspect(request) }
         }
     }
 
@@ -107,7 +109,12 @@ public final class Redis: Sendable {
         let wasSent = self.abandon(request) {
             RedisError(.timedOut, message: "no answer came in time", hasRun: $0)
         }
-        guard wasSent, let connection = self.machine.withLock({ $0.current }) else { return }
+        if wasSent { self.suspect(request) }
+    }
+
+    /// Has the connection looked at on which a command was given no answer in time.
+    private func suspect(_ request: RedisRequest) {
+        guard let connection = self.machine.withLock({ $0.current }) else { return }
         connection.eventLoop.execute { connection.suspect(request) }
     }
 

@@ -13,9 +13,9 @@ public struct RedisConfiguration: Sendable, Hashable {
     public var maximumAttempts: Int
     /// How long to wait before connecting again after each failure in a row; meanwhile commands fail at once.
     public var backoff: Backoff
-    /// Commands that are sent and not answered; at least 1. More wait their turn.
+    /// Commands that are sent and not answered; at least 1, and more wait their turn.
     public var maximumInFlight: Int
-    /// Commands that wait to be sent; at least 1. More are turned away.
+    /// Commands that wait to be sent; at least 1, and more are turned away.
     public var maximumWaiting: Int
     /// The most that one answer may be.
     public var limits: RedisLimits

@@ -7,8 +7,10 @@
 enum SharedConnection {
     /// Answered by pushes or not at all, or changing what later commands on the connection mean.
     private static let changing: Set<String> = [
-        "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "MONITOR", "SYNC", "PSYNC",
-        "MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "SELECT", "HELLO", "AUTH", "RESET", "QUIT", "READONLY", "READWRITE",
+        "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "MONITOR", "SYNC",
+        "PSYNC",
+        "MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "SELECT", "HELLO", "AUTH", "RESET", "QUIT", "READONLY",
+        "READWRITE",
         "ASKING",
     ]
     /// Answered when somebody else does something, with everything behind it waiting.
@@ -37,7 +39,8 @@ enum SharedConnection {
         }
         if isChanging {
             throw RedisError(
-                .notShareable, message: "\(word) would change the connection for everybody who shares it", hasRun: false)
+                .notShareable, message: "\(word) would change the connection for everybody who shares it", hasRun: false
+            )
         }
         if isBlocking {
             throw RedisError(

@@ -132,7 +132,9 @@ struct RESPReader {
     private mutating func count(values: Int, bytes: Int) throws(Failure) {
         self.valueCount += values
         self.byteCount += bytes
-        guard self.valueCount <= self.limits.maximumValues else { throw Failure(message: "an answer has too many values") }
+        guard self.valueCount <= self.limits.maximumValues else {
+            throw Failure(message: "an answer has too many values")
+        }
         guard self.byteCount <= self.limits.maximumBytes else { throw Failure(message: "an answer is too large") }
     }
 
