@@ -99,7 +99,8 @@ struct RedisFaultTests {
 
     @Test("a network that swallows everything: a typed timeout at the deadline, and afterwards everything works")
     func blackhole() async throws {
-        try await self.withProxy(RedisConfiguration(timeout: .milliseconds(500), connectTimeout: .seconds(1))) { proxy, redis, prefix in
+        try await self.withProxy(RedisConfiguration(timeout: .milliseconds(500), connectTimeout: .seconds(1))) {
+            proxy, redis, prefix in
             try await redis.ping()
             proxy.set(.blackhole)
             let start = SystemTime.shared.now
@@ -209,7 +210,8 @@ struct RedisFaultTests {
 
     /// What a server that means ill says, once for each connection.
     private func against(
-        timeout: Duration = .seconds(60), _ answers: @escaping @Sendable (ScriptedServer.Connection) async throws -> Void,
+        timeout: Duration = .seconds(60),
+        _ answers: @escaping @Sendable (ScriptedServer.Connection) async throws -> Void,
         _ body: @escaping @Sendable (Redis) async throws -> Void
     ) async throws {
         try await ScriptedServer.run { connection in

@@ -128,10 +128,19 @@ public final class Redis: Sendable {
     private func perform(_ action: RedisStateMachine<RedisConnection>.Action) {
         switch action {
         case .nothing, .discard: break
-        case .connect: self.connector.connect(for: self)
+        case .connect: self.connect()
         case .flush(let connection): connection.eventLoop.execute { connection.flush() }
         case .fail(let requests, let error):
             for request in requests { request.abandon { _ in error } }
+        }
+    }
+
+    private func connect() {
+        let connection = RedisConnection(client: self, eventLoop: self.connector.group.next())
+        if self.machine.withLock({ $0.begin(connection) }) {
+            self.connector.start(connection, at: self.time.now)
+        } else {
+            connection.eventLoop.execute { connection.end(.clientClosed) }
         }
     }
 

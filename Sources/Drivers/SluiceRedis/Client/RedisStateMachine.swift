@@ -7,8 +7,8 @@ struct RedisStateMachine<Connection: AnyObject> {
     private enum Link {
         /// There is no connection, and nobody needs one. May become `connecting`.
         case idle
-        /// One is being made. Becomes `open` or `resting`.
-        case connecting
+        /// One is being made, as soon as it is there. Becomes `open` or `resting`.
+        case connecting(Connection?)
         /// Commands are written to it. Becomes `idle`, `connecting` or `resting`.
         case open(Connection)
         /// None could be made; until the instant commands fail at once. Becomes `connecting`.
@@ -99,7 +99,7 @@ struct RedisStateMachine<Connection: AnyObject> {
     // MARK: Connections
 
     private mutating func connect() -> Action {
-        self.link = .connecting
+        self.link = .connecting(nil)
         self.liveCount += 1
         return .connect
     }
@@ -108,6 +108,15 @@ struct RedisStateMachine<Connection: AnyObject> {
         self.link = .idle
         self.isFlushDue = false
         return self.waiting.isEmpty ? .nothing : self.connect()
+    }
+
+    /// A connection is about to be made.
+    ///
+    /// - Returns: False if it is not wanted any more.
+    mutating func begin(_ connection: Connection) -> Bool {
+        guard case .connecting = self.link else { return false }
+        self.link = .connecting(connection)
+        return true
     }
 
     /// A connection has been made.
@@ -175,7 +184,11 @@ struct RedisStateMachine<Connection: AnyObject> {
         _ closed: Suspension<Void>
     ) -> (waiting: [RedisRequest], connection: Connection?, isDone: Bool) {
         var connection: Connection?
-        if case .open(let current) = self.link { connection = current }
+        switch self.link {
+        case .open(let current): connection = current
+        case .connecting(let current): connection = current
+        case .idle, .resting, .closed: break
+        }
         self.link = .closed
         defer { self.waiting.removeAll() }
         if self.liveCount > 0 { self.closers.append(closed) }

@@ -63,7 +63,11 @@ final class RedisConnection: ChannelInboundHandler, @unchecked Sendable {
         context.fireChannelActive()
     }
 
+    /// Whether somebody still wants it; given up while the server's name was looked up, it must not be opened.
+    var isWanted: Bool { if case .over = self.phase { false } else { true } }
+
     private func sendHandshake(_ context: ChannelHandlerContext) {
+        guard self.isWanted else { return context.close(promise: nil) }
         for command in self.client.target.handshake {
             context.write(self.wrapOutboundOut(RESPWriter.command(command.name, command.arguments)), promise: nil)
         }
@@ -220,12 +224,16 @@ final class RedisConnection: ChannelInboundHandler, @unchecked Sendable {
 
     // MARK: The end
 
-    /// Takes no more commands, and closes once those that are waited for are answered.
+    /// Takes no more commands, and closes once those that are waited for are answered; at once if it is not open yet.
     func retire() {
-        guard case .open = self.phase else { return }
-        self.phase = .retired
-        self.client.retired(self)
-        self.closeIfDone()
+        switch self.phase {
+        case .opening: self.end(.clientClosed)
+        case .open:
+            self.phase = .retired
+            self.client.retired(self)
+            self.closeIfDone()
+        case .retired, .over: break
+        }
     }
 
     private func closeIfDone() {

@@ -28,24 +28,24 @@ struct RedisConnector: Sendable {
     }
 
     /// Begins to make a connection, which tells its client how that ends.
-    func connect(for client: Redis) {
-        let loop = self.group.next()
-        let connection = RedisConnection(client: client, eventLoop: loop)
-        let deadline = client.time.now.advanced(by: self.timeout)
-        loop.execute {
+    func start(_ connection: RedisConnection, at now: Instant) {
+        let deadline = now.advanced(by: self.timeout)
+        connection.eventLoop.execute {
+            guard connection.isWanted else { return }
             connection.expectOpening(by: deadline)
-            self.start(connection, on: loop)
+            self.connect(connection)
         }
     }
 
-    private func start(_ connection: RedisConnection, on loop: any EventLoop) {
+    private func connect(_ connection: RedisConnection) {
         let (target, tls) = (self.target, self.tls)
-        ClientBootstrap(group: loop)
+        ClientBootstrap(group: connection.eventLoop)
             .connectTimeout(.nanoseconds(self.timeout.clampedNanoseconds))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    guard connection.isWanted else { throw CancellationError() }
                     let pipeline = channel.pipeline.syncOperations
                     if let tls {
                         let isAddress = (try? SocketAddress(ipAddress: target.host, port: 0)) != nil
