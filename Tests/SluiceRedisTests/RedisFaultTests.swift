@@ -13,7 +13,7 @@ struct RedisFaultTests {
     private let quick = Backoff.constant(.milliseconds(1))
 
     private func withProxy(
-        _ configuration: RedisConfiguration = RedisConfiguration(),
+        _ configuration: RedisConfiguration = .patient(),
         _ body: (FaultProxy, Redis, String) async throws -> Void
     ) async throws {
         let server = try TestServer()
@@ -38,7 +38,7 @@ struct RedisFaultTests {
     )
     func killed() async throws {
         let server = try TestServer()
-        try await server.withRedis(RedisConfiguration(backoff: self.quick)) { redis, prefix in
+        try await server.withRedis(.patient { $0.backoff = self.quick }) { redis, prefix in
             try await server.withRedis { killer, _ in
                 let isOver = Shared(false)
                 let lost = Shared(0)
@@ -84,7 +84,7 @@ struct RedisFaultTests {
 
     @Test("a connection cut between command and answer: run once, told that it is unknown, or repeated if that is safe")
     func cut() async throws {
-        try await self.withProxy(RedisConfiguration(backoff: self.quick)) { proxy, redis, prefix in
+        try await self.withProxy(.patient { $0.backoff = self.quick }) { proxy, redis, prefix in
             try await redis.ping()
             proxy.set(.cut(afterBytes: 0, .toClient), for: .openConnections)
             let lost = await self.error { try await redis.send("INCR", ["\(prefix)n"]) }
@@ -101,7 +101,7 @@ struct RedisFaultTests {
     func blackhole() async throws {
         try await self.withProxy(RedisConfiguration(timeout: .milliseconds(500), connectTimeout: .seconds(1))) {
             proxy, redis, prefix in
-            try await redis.ping()
+            try await until { (try? await redis.ping()) != nil }
             proxy.set(.blackhole)
             let start = SystemTime.shared.now
             let sent = await self.error { try await redis.send("INCR", ["\(prefix)n"]) }
@@ -155,7 +155,7 @@ struct RedisFaultTests {
     @Test("a server that stops answering is noticed, also where nobody waits any more")
     func silence() async throws {
         try await self.withProxy(RedisConfiguration(timeout: .seconds(2))) { proxy, redis, _ in
-            try await redis.ping()
+            try await until { (try? await redis.ping()) != nil }
             proxy.set(.blackhole, for: .openConnections)
             let sent = proxy.bytesRead(.toUpstream)
             let task = Task { try await redis.ping() }
@@ -169,7 +169,7 @@ struct RedisFaultTests {
 
     @Test("a server that is not there fails at once; once it is there, commands work again")
     func unreachable() async throws {
-        try await self.withProxy(RedisConfiguration(maximumAttempts: 1, backoff: .constant(.milliseconds(20)))) {
+        try await self.withProxy(.patient { ($0.maximumAttempts, $0.backoff) = (1, .constant(.milliseconds(20))) }) {
             proxy, redis, _ in
             proxy.set(.reset)
             let error = await self.error { try await redis.ping() }
@@ -177,7 +177,7 @@ struct RedisFaultTests {
             proxy.set(.pass)
             try await until { (try? await redis.send("ECHO", ["here"]).text) == "here" }
         }
-        let nowhere = try Redis("redis://127.0.0.1:1", configuration: RedisConfiguration(backoff: self.quick))
+        let nowhere = try Redis("redis://127.0.0.1:1", configuration: .patient { $0.backoff = self.quick })
         let error = await self.error { try await nowhere.ping() }
         #expect(error?.kind == .unreachable && error?.hasRun == false)
         await nowhere.close()
@@ -192,7 +192,7 @@ struct RedisFaultTests {
             try await admin.send("ACL", ["SETUSER", "\(user)", "on", ">s3cr:t@", "~*", "+@all"])
             let address = "\(server.host):\(server.port)"
             let wrong = try Redis(
-                "redis://\(user):hunter2@\(address)", configuration: RedisConfiguration(backoff: self.quick))
+                "redis://\(user):hunter2@\(address)", configuration: .patient { $0.backoff = self.quick })
             let error = await self.error { try await wrong.ping() }
             #expect(error?.kind == .authentication && error?.code == "WRONGPASS" && error?.hasRun == false)
             #expect(error?.retryAdvice == .never && error.map { "\($0)".contains("hunter2") } == false)
@@ -222,7 +222,8 @@ struct RedisFaultTests {
             let redis = try Redis(
                 "redis://127.0.0.1:\(server.port)",
                 configuration: RedisConfiguration(
-                    timeout: timeout, maximumAttempts: 1, backoff: self.quick, limits: limits))
+                    timeout: timeout, connectTimeout: .seconds(60), maximumAttempts: 1, backoff: self.quick,
+                    limits: limits))
             try await body(redis)
             await redis.close()
         }

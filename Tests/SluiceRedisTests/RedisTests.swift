@@ -86,7 +86,9 @@ struct RedisTests {
 
     @Test("more than may be in flight wait for their turn, more than may wait are turned away")
     func bounded() async throws {
-        let configuration = RedisConfiguration(maximumAttempts: 1, maximumInFlight: 4, maximumWaiting: 50)
+        let configuration = RedisConfiguration.patient {
+            ($0.maximumAttempts, $0.maximumInFlight, $0.maximumWaiting) = (1, 4, 50)
+        }
         try await TestServer().withRedis(configuration) { redis, prefix in
             let answered = Shared(0)
             let overloaded = Shared(0)
@@ -172,7 +174,7 @@ struct RedisTests {
     func close() async throws {
         let server = try TestServer()
         try await FaultProxy.run(upstream: server.host, port: server.port) { proxy in
-            let redis = try Redis("redis://127.0.0.1:\(proxy.port)")
+            let redis = try Redis("redis://127.0.0.1:\(proxy.port)", configuration: .patient())
             try await redis.ping()
             proxy.set(.delay(.seconds(300)))
             let sent = proxy.bytesRead(.toUpstream)

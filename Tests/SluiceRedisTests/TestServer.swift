@@ -21,7 +21,7 @@ struct TestServer {
 
     /// Lends a client and a prefix that nobody else has, and leaves no key that begins with it.
     func withRedis<Value: Sendable>(
-        _ configuration: RedisConfiguration = RedisConfiguration(), port: Int? = nil,
+        _ configuration: RedisConfiguration = .patient(), port: Int? = nil,
         _ body: (Redis, String) async throws -> Value
     ) async throws -> Value {
         let prefix = "test:\(UUID().uuidString):"
@@ -29,10 +29,19 @@ struct TestServer {
         let result: Result<Value, any Error>
         do { result = .success(try await body(redis, prefix)) } catch { result = .failure(error) }
         await redis.close()
-        let cleaner = try Redis(self.url)
+        let cleaner = try Redis(self.url, configuration: .patient())
         try await cleaner.forEachKey(withPrefix: prefix) { try await cleaner.delete($0) }
         await cleaner.close()
         return try result.get()
+    }
+}
+
+extension RedisConfiguration {
+    /// Limits that a machine under load keeps too, where a test is not about limits.
+    static func patient(_ change: (inout RedisConfiguration) -> Void = { _ in }) -> RedisConfiguration {
+        var configuration = RedisConfiguration(timeout: .seconds(60), connectTimeout: .seconds(60))
+        change(&configuration)
+        return configuration
     }
 }
 
