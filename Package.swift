@@ -146,7 +146,7 @@ let package = Package(
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
         tests("SluiceMySQLTests", ["Sluice", "SluiceMySQL", "SluiceSQL", "SluiceTesting"]),
-        tests("SluiceRedisTests", ["Sluice", "SluiceRedis", "SluiceTesting", nioCore, nioPosix]),
+        tests("SluiceRedisTests", ["Sluice", "SluiceRedis", "SluiceTesting", nioCore]),
         tests("SluiceSQLTests", ["Sluice", "SluiceSQL", "SluiceTesting"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),
