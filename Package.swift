@@ -47,6 +47,8 @@ let package = Package(
         .library(name: "SluiceMySQL", targets: ["SluiceMySQL"]),
         .library(name: "SluiceHTTP", targets: ["SluiceHTTP"]),
         .library(name: "SluiceHTTPCacheSQL", targets: ["SluiceHTTPCacheSQL"]),
+        .library(name: "SluiceHTTPCacheRedis", targets: ["SluiceHTTPCacheRedis"]),
+        .library(name: "SluiceRedis", targets: ["SluiceRedis"]),
         .library(name: "SluiceWebSocket", targets: ["SluiceWebSocket"]),
         .library(name: "SluiceTesting", targets: ["SluiceTesting"]),
         .library(name: "SluiceServer", targets: ["SluiceServer"]),
@@ -98,6 +100,7 @@ let package = Package(
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         module("Drivers", "SluicePostgres", ["CEpoll", "CPQ", "Sluice", "SluiceSQL", deque]),
         module("Drivers", "SluiceMySQL", ["CMariaDB", "Sluice", "SluiceSQL", deque]),
+        module("Drivers", "SluiceRedis", ["Sluice", crypto, deque, nioCore, nioPosix, nioSSL]),
         module("Drivers", "SluiceSQL", ["Sluice", asyncAlgorithms, deque]),
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
         module(
@@ -105,6 +108,7 @@ let package = Package(
             ["CZlib", "Sluice", deque, httpTypes, nioCore, nioPosix, nioSSL]),
 
         // MARK: Features
+        module("Features", "SluiceHTTPCacheRedis", ["Sluice", "SluiceHTTP", "SluiceRedis", nioCore]),
         module("Features", "SluiceHTTPCacheSQL", ["Sluice", "SluiceHTTP", "SluiceSQL", nioCore]),
 
         // MARK: Server
@@ -145,6 +149,7 @@ let package = Package(
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
         tests("SluiceMySQLTests", ["Sluice", "SluiceMySQL", "SluiceSQL", "SluiceTesting"]),
+        tests("SluiceRedisTests", ["Sluice", "SluiceRedis", "SluiceTesting", nioCore]),
         tests("SluiceSQLTests", ["Sluice", "SluiceSQL", "SluiceTesting"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),
@@ -152,6 +157,9 @@ let package = Package(
             "SluiceWebSocketTests",
             ["Sluice", "SluiceTesting", "SluiceWebSocket", httpTypes, nioCore, nioPosix, nioSSL]),
         tests("SluiceHTTPTests", ["CZlib", "Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
+        tests(
+            "SluiceHTTPCacheRedisTests",
+            ["Sluice", "SluiceHTTP", "SluiceHTTPCacheRedis", "SluiceRedis", httpTypes, nioCore]),
         tests(
             "SluiceHTTPCacheSQLTests",
             [

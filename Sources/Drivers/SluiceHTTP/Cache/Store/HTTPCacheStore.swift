@@ -2,11 +2,11 @@
 
 /// Where a cache keeps its answers.
 ///
-/// A store knows no rules: it finds by key, drops by URI and stays within its own bound, dropping first what was used
-/// least
-/// recently. ``MemoryHTTPCacheStore`` is one; one on SQL is a module of its own, and one on Redis would need nothing
-/// but this protocol:
-/// a hash for each key, a set of keys for each URI, and the server's own eviction.
+/// A store knows no rules: it finds by key, drops by URI and stays within a bound, dropping first what was used least
+/// recently. ``MemoryHTTPCacheStore`` is one; one on SQL and one on Redis are modules of their own.
+///
+/// A store whose server may drop entries by itself must not need an index to find what a URI's change drops, since the
+/// index may be gone before the answers are: the one on Redis compares a mark in each answer with the URI's.
 ///
 /// An error of a store is taken for an empty store, so none of them fails a call; ``HTTPCache/statistics`` count them.
 public protocol HTTPCacheStore: Sendable {
