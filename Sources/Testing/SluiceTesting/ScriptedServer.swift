@@ -76,6 +76,11 @@ public struct ScriptedServer: Sendable {
             try await self.outbound.write(ByteBuffer(string: text))
         }
 
+        /// Ends what is sent, while what comes can still be read.
+        public func endOutput() async throws {
+            try await self.channel.close(mode: .output)
+        }
+
         /// Returns when the client has closed the connection, or the server ends.
         public func waitForClose() async throws {
             // At the end of the test nobody may be left to close it.
