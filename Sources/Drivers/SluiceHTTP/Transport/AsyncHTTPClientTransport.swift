@@ -14,6 +14,8 @@ import Synchronization
 /// of DNS leads a request past the ``AddressRules``.
 public final class AsyncHTTPClientTransport: HTTPTransport {
     private let client: HTTPClient
+    /// For http through a proxy that is spoken to by HTTP; nil without one.
+    private let forward: ForwardProxy?
     private let resolver: AddressCheck
     private let gate: ConnectionGate
     /// Whether a connection ever spoke HTTP/2: then what a lost connection means is less certain.
@@ -53,6 +55,14 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         let flag = SharedFlag()
         var configuration = Self.configuration(settings, flag)
         configuration.tlsConfiguration = trust
+        self.forward = settings.proxy.flatMap { proxy in
+            guard proxy.kind == .http else { return nil }
+            var direct = configuration
+            direct.proxy = nil
+            // One proxy stands for all hosts, and the gate keeps to each host's share.
+            direct.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.maximumConnections
+            return ForwardProxy(proxy, direct)
+        }
         self.client = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration)
         self.resolver = resolver
         self.gate = ConnectionGate(settings, time: time)
@@ -102,8 +112,9 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         }
         configuration.http2ConnectionDebugInitializer = { channel in
             http2.set()
-            return check(channel)
+            return check(channel).flatMap { LeavingServer.add(to: channel) }
         }
+        configuration.http2StreamChannelDebugInitializer = { LeftStream.add(to: $0) }
         return configuration
     }
 
@@ -112,7 +123,8 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         channel.eventLoop.submit {
             let pipeline = channel.pipeline.syncOperations
             let tls = try? pipeline.handler(type: NIOSSLClientHandler.self)
-            try pipeline.addHandler(ConnectionWatch(), position: tls.map { .after($0) } ?? .first)
+            try pipeline.addHandler(
+                ConnectionWatch(), position: tls.map { .after($0) } ?? .first)
         }
     }
 
@@ -123,7 +135,7 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         case (.http, let username?):
             .server(
                 host: proxy.host, port: proxy.port,
-                authorization: .basic(username: username, password: proxy.password ?? ""))
+                authorization: .basic(username: username, password: proxy.password?.reveal() ?? ""))
         }
     }
 
@@ -136,15 +148,24 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         let origin = "\(scheme)://\(authority)"
         let place = try await self.gate.enter(origin)
         do {
-            let outgoing = try Self.outgoing(request, to: origin, body)
-            let response = try await self.client.execute(outgoing, deadline: .distantFuture)
+            let forward = scheme == "http" ? self.forward : nil
+            var outgoing = try Self.outgoing(request, to: forward?.origin ?? origin, body)
+            if forward != nil { outgoing.headers.replaceOrAdd(name: "host", value: authority) }
+            let response = try await (forward?.client ?? self.client).execute(outgoing, deadline: .distantFuture)
             if response.version.major >= 2 { self.gate.noteMultiplexed(origin) }
             return HTTPTransportResponse(
                 head: response.translatedHead, body: TransportBody(base: response.body, place: place))
         } catch {
             place.leave()
+            if TransportErrors.isRefusedStream(error) { await Self.finishTurns() }
             throw TransportErrors.translated(error, mayBeHTTP2: scheme == "https" && self.hasSpokenHTTP2.isSet)
         }
+    }
+
+    /// Returns when every event loop has ended its turn: a server that leaves refuses streams a moment before the pool hears that it
+    /// leaves, and what is sent again then must not go there.
+    private static func finishTurns() async {
+        for loop in MultiThreadedEventLoopGroup.singleton.makeIterator() { try? await loop.submit {}.get() }
     }
 
     private static func outgoing(_ request: HTTPRequest, to origin: String, _ body: HTTPBody?) throws
@@ -171,11 +192,14 @@ public final class AsyncHTTPClientTransport: HTTPTransport {
         self.hasClosed.set()
         // Fails only if it was closed before, and then there is nothing left to do.
         try? await self.client.shutdown()
+        try? await self.forward?.client.shutdown()
     }
 
     // One that nobody holds any more closes its connections by itself; AsyncHTTPClient would stop the program.
     deinit {
-        if !self.hasClosed.isSet { self.client.shutdown { _ in } }
+        guard !self.hasClosed.isSet else { return }
+        self.client.shutdown { _ in }
+        self.forward?.client.shutdown { _ in }
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Sluice
 
 /// How a transport makes, keeps and gives up connections.
 public struct HTTPTransportSettings: Sendable, Hashable {
@@ -81,10 +82,11 @@ public struct HTTPProxy: Sendable, Hashable, CustomStringConvertible {
     public let port: Int
     /// The user it is told, by basic authentication; HTTP only.
     public let username: String?
-    let password: String?
+    /// The user's password; HTTP only.
+    public let password: Secret?
 
     /// Creates a proxy.
-    public init(_ kind: Kind = .http, host: String, port: Int, username: String? = nil, password: String? = nil) {
+    public init(_ kind: Kind = .http, host: String, port: Int, username: String? = nil, password: Secret? = nil) {
         self.kind = kind
         self.host = host
         self.port = port
