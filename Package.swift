@@ -24,9 +24,11 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioFoundation = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioSOCKS = Target.Dependency.product(name: "NIOSOCKS", package: "swift-nio-extras")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 
@@ -65,6 +67,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system.git", from: "1.8.1"),
@@ -92,7 +95,7 @@ let package = Package(
             "Drivers", "SluiceHTTP",
             [
                 "CZlib", "Sluice", asyncHTTPClient, crypto, deque, httpTypes, nioCore, nioFoundation, nioHTTP1,
-                nioHTTP2, nioPosix, nioSSL, tracing,
+                nioHTTP2, nioPosix, nioSOCKS, nioSSL, tracing,
             ]),
         .target(name: "CEpoll", path: "Sources/Drivers/CEpoll"),
         .systemLibrary(
@@ -156,7 +159,12 @@ let package = Package(
         tests(
             "SluiceWebSocketTests",
             ["Sluice", "SluiceTesting", "SluiceWebSocket", httpTypes, nioCore, nioPosix, nioSSL]),
-        tests("SluiceHTTPTests", ["CZlib", "Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore]),
+        tests(
+            "SluiceHTTPTests",
+            [
+                "CZlib", "Sluice", "SluiceHTTP", "SluiceTesting", httpTypes, nioCore, nioEmbedded, nioHTTP1,
+                nioPosix,
+            ]),
         tests(
             "SluiceHTTPCacheRedisTests",
             ["Sluice", "SluiceHTTP", "SluiceHTTPCacheRedis", "SluiceRedis", httpTypes, nioCore]),
@@ -171,7 +179,7 @@ let package = Package(
             [
                 "Sluice", "SluiceHTTP", "SluiceSQL", "SluiceSQLite", "SluiceServer", "SluiceTelemetry",
                 "SluiceTesting", "SluiceWebSocket", configuration, httpTypes, hummingbird, hummingbirdTesting,
-                lifecycle, logging, nioCore, nioPosix,
+                lifecycle, logging, nioCore, nioEmbedded, nioPosix,
             ]),
         tests(
             "ClubhouseTests",

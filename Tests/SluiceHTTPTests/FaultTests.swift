@@ -163,34 +163,14 @@ struct FaultTests {
 
     // MARK: TLS and HTTP/2, against nghttpd
 
-    /// A key and a self-signed certificate for localhost, which ends so many days from now.
-    private func certificate(in folder: URL, days: Int) throws -> (key: String, certificate: String) {
-        let (key, certificate) = (
-            folder.appendingPathComponent("key.pem").path, folder.appendingPathComponent("cert.pem").path
-        )
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Peer.python)
-        process.arguments = ["\(Peer.root)/Tests/Peers/certificate.py", key, certificate, "\(days)"]
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Peer.Failure(description: "no certificate could be made; run scripts/install-peers")
-        }
-        return (key, certificate)
-    }
-
     private func withServer<Value>(days: Int, _ body: (_ port: Int, _ certificate: String) async throws -> Value)
         async throws
         -> Value
     {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-tls-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let certificate = try await Certificate.make(days: days)
         try String(repeating: "x", count: 300_000).write(
-            to: folder.appendingPathComponent("large.txt"), atomically: true, encoding: .utf8)
-        let (key, certificate) = try self.certificate(in: folder, days: days)
-        return try await Peer.nghttpd(folder.path, key, certificate) { try await body($0, certificate) }
+            to: certificate.folder.appendingPathComponent("large.txt"), atomically: true, encoding: .utf8)
+        return try await Peer.nghttpd(certificate) { try await body($0, certificate.certificate) }
     }
 
     @Test("HTTP/2 to nghttpd: many exchanges at once on one connection")

@@ -53,7 +53,7 @@ struct ServerHintsTests {
         let client = APIClient("test", transport: transport, time: time)
         _ = try await client.get("https://example.org/")
         let task = Task { try await client.get("https://example.org/") }
-        await time.waitForAlarms(2)
+        await time.waitForAlarms(1)
         time.advance(by: .milliseconds(19_999))
         #expect(transport.requests.count == 1)
         time.advance(by: .milliseconds(1))
@@ -71,7 +71,7 @@ struct ServerHintsTests {
         let client = APIClient(
             "test", configuration: APIClientConfiguration(backoff: .constant(.zero)), transport: transport, time: time)
         let task = Task { try await client.get("https://example.org/") }
-        await time.waitForAlarms(2)
+        await time.waitForAlarms(1)
         #expect(transport.requests.count == 1)
         time.advance(by: .seconds(5))
         #expect(try await task.value.attempts == 2)

@@ -13,7 +13,7 @@ struct TransportContractTests {
     }
 
     /// Foundation's session on Linux cannot be held up, and stops the process at an answer that ends within its head.
-    @Test("on URLSession", arguments: HTTPTransportContract.checks(for: []))
+    @Test("on URLSession", arguments: HTTPTransportContract.checks(for: .network))
     func urlSession(check: HTTPTransportContract.Check) async throws {
         try await check.run { URLSessionTransport(settings: self.settings) }
     }

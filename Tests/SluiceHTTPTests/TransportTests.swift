@@ -102,7 +102,7 @@ struct TransportTests {
         } _: { server in
             let task = Task { try await self.get(server.port, time: time) }
             try await hasBegun.pass()
-            await time.waitForAlarms(2)
+            await time.waitForAlarms(1)
             time.advance(by: .seconds(10))
             let error = await #expect(throws: TimeoutError.self) { try await task.value }
             #expect(error?.policy == "timeout")

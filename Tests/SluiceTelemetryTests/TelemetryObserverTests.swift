@@ -48,6 +48,23 @@ struct TelemetryObserverTests {
         #expect(lines.first { $0.message == "retry.exhausted" }?.level == "error")
     }
 
+    @Test("counts WebSockets: those open, and those that ended by their codes, an application's own together")
+    func webSockets() {
+        let observer = TelemetryObserver(logger: self.logger(.json), metrics: self.metrics)
+        let context = OperationContext(name: "chat")
+        for _ in 0..<5 {
+            observer.record(PolicyEvent(.webSocketConnected, policy: "chat", outcome: "server"), in: context)
+        }
+        for code in ["1000", "1006", "3999", "4001"] {
+            observer.record(PolicyEvent(.webSocketDisconnected, policy: "chat", outcome: code), in: context)
+        }
+        let text = self.metrics.text()
+        #expect(text.contains(#"sluice_websocket_connections{pipeline="chat"} 1"#))
+        #expect(text.contains(#"sluice_websocket_closures_total{code="1006",pipeline="chat"} 1"#))
+        #expect(text.contains(#"sluice_websocket_closures_total{code="application",pipeline="chat"} 2"#))
+        #expect(text.contains(#"sluice_policy_events_total{event="webSocket.connected",pipeline="chat"} 5"#))
+    }
+
     @Test("one event is one line, whatever it contains", arguments: StructuredLogHandler.Format.allCases)
     func oneLine(format: StructuredLogHandler.Format) {
         self.logger(format).info("imported\n2026-01-01 forged", metadata: ["name": "a\nb \"c\"\r\nd", "plain": "x"])

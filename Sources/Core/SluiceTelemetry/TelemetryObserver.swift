@@ -8,7 +8,9 @@ import Synchronization
 ///
 /// A line carries the event's name as its message and the operation's id, so that `grep` by id shows one request through every
 /// layer. Metrics: `sluice_calls_total`, `sluice_call_duration_seconds`, `sluice_policy_events_total`, and for statements
-/// `sluice_sql_statements_total` by outcome and `sluice_sql_duration_seconds` by text, of ``maximumStatements`` texts apart.
+/// `sluice_sql_statements_total` by outcome and `sluice_sql_duration_seconds` by text, of ``maximumStatements`` texts apart; for
+/// WebSockets `sluice_websocket_connections`, those that are open, and `sluice_websocket_closures_total` by close code, the codes
+/// of applications, 3000 and up, as one.
 public final class TelemetryObserver: PolicyObserver {
     private struct Series: Hashable {
         let pipeline: String
@@ -21,6 +23,8 @@ public final class TelemetryObserver: PolicyObserver {
         var events: [Series: Counter] = [:]
         var statements: [String: Timer] = [:]
         var statementOutcomes: [String: Counter] = [:]
+        var connections: [String: Meter] = [:]
+        var closures: [Series: Counter] = [:]
     }
 
     /// How many statements' times are told apart; the others' are one, so that texts put together at run time fill no memory.
@@ -48,6 +52,11 @@ public final class TelemetryObserver: PolicyObserver {
             }
         } else {
             self.eventsCounter(context.name, event.name).increment()
+            if event.kind == .webSocketConnected { self.connectionsMeter(context.name).increment() }
+            if event.kind == .webSocketDisconnected {
+                self.connectionsMeter(context.name).decrement()
+                self.closuresCounter(context.name, event.outcome ?? "").increment()
+            }
         }
         let level = Self.level(event)
         guard self.logger.logLevel <= level else { return }
@@ -111,6 +120,30 @@ public final class TelemetryObserver: PolicyObserver {
                 label: "sluice_sql_duration_seconds", dimensions: [("statement", label)], factory: self.metrics)
             handles.statements[label] = timer
             return timer
+        }
+    }
+
+    private func connectionsMeter(_ name: String) -> Meter {
+        self.handles.withLock { handles in
+            if let meter = handles.connections[name] { return meter }
+            let meter = Meter(
+                label: "sluice_websocket_connections", dimensions: [("pipeline", name)], factory: self.metrics)
+            handles.connections[name] = meter
+            return meter
+        }
+    }
+
+    private func closuresCounter(_ name: String, _ code: String) -> Counter {
+        // The peer chooses the code, and there are two thousand of an application's own.
+        let label = (Int(code) ?? 0) < 3_000 ? code : "application"
+        return self.handles.withLock { handles in
+            let series = Series(pipeline: name, label: label)
+            if let counter = handles.closures[series] { return counter }
+            let counter = Counter(
+                label: "sluice_websocket_closures_total", dimensions: [("pipeline", name), ("code", label)],
+                factory: self.metrics)
+            handles.closures[series] = counter
+            return counter
         }
     }
 

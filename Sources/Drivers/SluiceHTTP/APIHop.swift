@@ -56,12 +56,17 @@ final class APIHop: Sendable {
         let next: @Sendable (HTTPRequest, HTTPBody?) async throws -> HTTPTransportResponse = { request, body in
             try await self.policed(request, body)
         }
-        guard self.request.cacheKey != nil || self.request.timeToLive != nil else {
-            return try await cache.intercept(request, body: body, next: next)
+        let isSigned = self.isTrusted && self.client.auth != nil
+        let isNamed = self.request.cacheKey != nil || self.request.timeToLive != nil
+        guard isSigned || isNamed else { return try await cache.intercept(request, body: body, next: next) }
+        // What the caller said around the call holds, its scope above all, unless the request says otherwise.
+        var call = HTTPCacheCall.current ?? HTTPCacheCall()
+        call.isSigned = isSigned
+        if isNamed {
+            // An answer with a key of the caller's own is fresh for as long as the caller says, or the client.
+            call.timeToLive = self.request.timeToLive ?? self.configuration.timeToLive
+            call.key = self.request.cacheKey ?? call.key
         }
-        // An answer with a key of the caller's own is fresh for as long as the caller says, or the client.
-        let timeToLive = self.request.timeToLive ?? self.configuration.timeToLive
-        let call = HTTPCacheCall(key: self.request.cacheKey, timeToLive: timeToLive)
         return try await HTTPCacheCall.$current.withValue(call) {
             try await cache.intercept(request, body: body, next: next)
         }

@@ -76,6 +76,11 @@ public struct ScriptedServer: Sendable {
             try await self.outbound.write(ByteBuffer(string: text))
         }
 
+        /// Ends what is sent, while what comes can still be read.
+        public func endOutput() async throws {
+            try await self.channel.close(mode: .output)
+        }
+
         /// Returns when the client has closed the connection, or the server ends.
         public func waitForClose() async throws {
             // At the end of the test nobody may be left to close it.
@@ -101,15 +106,22 @@ public struct ScriptedServer: Sendable {
     /// Runs a server as long as `body` runs.
     ///
     /// - Parameters:
+    ///   - receiveBuffer: How many bytes the system takes in before the script reads them, or about; its own choice if nil.
     ///   - script: Called for each connection, which is closed when it returns or throws.
     ///   - body: Given the server.
     public static func run<Value: Sendable>(
+        receiveBuffer: Int? = nil,
         _ script: @escaping @Sendable (Connection) async throws -> Void,
         _ body: @Sendable (ScriptedServer) async throws -> Value
     ) async throws -> Value {
         // Nil once nothing is accepted any more.
         let running = Locked<[Task<Void, Never>]?>([])
-        let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        var bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        if let receiveBuffer {
+            bootstrap = bootstrap.serverChannelOption(.socketOption(.so_rcvbuf), value: receiveBuffer)
+        }
+        let listener =
+            try await bootstrap
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try running.withLock { tasks in

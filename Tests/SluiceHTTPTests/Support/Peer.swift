@@ -58,10 +58,28 @@ final class Peer: Sendable {
         try await self.run(self.python, ["\(Self.root)/Tests/Peers/http_peers.py"], body)
     }
 
-    /// Runs nghttpd over TLS on a folder.
+    /// Runs nghttpd over TLS on a certificate's folder.
     static func nghttpd<Value>(
-        _ folder: String, _ key: String, _ certificate: String, _ body: (_ port: Int) async throws -> Value
+        _ certificate: Certificate, _ body: (_ port: Int) async throws -> Value
     ) async throws -> Value {
-        try await self.run("python3", ["\(Self.root)/Tests/Peers/nghttpd.py", folder, key, certificate], body)
+        let script = "\(Self.root)/Tests/Peers/nghttpd.py"
+        return try await self.run(
+            "python3", [script, certificate.folder.path, certificate.key, certificate.certificate], body)
+    }
+
+    /// Runs a server of h2, which refuses streams as it is told.
+    static func h2<Value>(_ certificate: Certificate, _ body: (_ port: Int) async throws -> Value) async throws -> Value
+    {
+        let script = "\(Self.root)/Tests/Peers/h2_peer.py"
+        return try await self.run(self.python, [script, certificate.key, certificate.certificate], body)
+    }
+
+    /// Runs squid as a proxy that asks for a user and password if `credentials` are `user:password`.
+    static func proxy<Value>(
+        credentials: String? = nil, allowing ports: [Int], _ body: (_ port: Int) async throws -> Value
+    ) async throws -> Value {
+        let script = "\(Self.root)/Tests/Peers/squid_proxy.py"
+        return try await self.run(
+            "python3", [script, credentials ?? "", ports.map(String.init).joined(separator: ",")], body)
     }
 }

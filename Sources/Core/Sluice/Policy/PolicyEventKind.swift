@@ -42,6 +42,11 @@ public enum PolicyEventKind: String, Sendable, Hashable, CaseIterable {
     case poolConnectionClosed = "pool.connectionClosed"
     case statementFinished = "sql.statementFinished"
     case statementSlow = "sql.statementSlow"
+    case webSocketConnected = "webSocket.connected"
+    case webSocketConnectFailed = "webSocket.connectFailed"
+    case webSocketDisconnected = "webSocket.disconnected"
+    case webSocketReconnecting = "webSocket.reconnecting"
+    case webSocketPeerSlow = "webSocket.peerSlow"
 
     /// How much an operator should care.
     public var severity: PolicyEvent.Severity {
@@ -49,12 +54,13 @@ public enum PolicyEventKind: String, Sendable, Hashable, CaseIterable {
         case .pipelineFinished, .operationFinished, .hedgeStarted, .hedgeWon, .circuitBreakerProbing,
             .circuitBreakerClosed, .circuitBreakerStale, .rateLimitDelayed, .concurrencyQueued,
             .concurrencyLimitChanged, .cacheHit, .cacheMiss, .poolWaiting, .poolConnectionClosed,
-            .statementFinished:
+            .statementFinished, .webSocketConnected, .webSocketDisconnected:
             .information
         case .pipelineMadeInsideCall, .attemptFailed, .attemptNotRepeated, .retryScheduled, .retrySuppressed,
             .timeoutExpired, .deadlineRejected, .circuitBreakerRejected, .rateLimitRejected, .rateLimitPaused,
             .concurrencyRejected, .fallbackUsed, .cacheStale, .cacheRefreshFailed, .chaosInjected,
-            .poolTimedOut, .poolLeaseOverdue, .poolConnectFailed, .poolInvalidated, .statementSlow:
+            .poolTimedOut, .poolLeaseOverdue, .poolConnectFailed, .poolInvalidated, .statementSlow,
+            .webSocketConnectFailed, .webSocketReconnecting, .webSocketPeerSlow:
             .warning
         case .retryExhausted, .retryBudgetExhausted, .timeoutAbandoned, .circuitBreakerOpened, .fallbackMismatched:
             .error
@@ -107,6 +113,14 @@ public enum PolicyEventKind: String, Sendable, Hashable, CaseIterable {
         case .poolConnectionClosed: "A pool has closed a connection; the outcome says why."
         case .statementFinished: "A statement has ended; the policy is its text, the outcome the kind of its error."
         case .statementSlow: "A statement took longer than it should have; the policy is its text."
+        case .webSocketConnected: "A WebSocket is open; the outcome says on which side, client or server."
+        case .webSocketConnectFailed: "A client got no WebSocket; the outcome is the kind of its error."
+        case .webSocketDisconnected:
+            "A WebSocket has ended; the outcome is its close code, 1006 without a close frame, the duration its life."
+        case .webSocketReconnecting:
+            "A client will connect again after a wait; the outcome is the kind of the error that made it."
+        case .webSocketPeerSlow:
+            "A peer takes in too little of what goes to many; the outcome says what it comes to, drop or close."
         }
     }
 }

@@ -11,6 +11,8 @@ struct CacheAsk: Sendable {
     let uri: String
     let scope: String
     let timeToLive: Int64?
+    /// Whether credentials are added to the request behind the cache.
+    let isSigned: Bool
 
     /// - Returns: Nil if the request names no target.
     init?(_ request: HTTPRequest, _ settings: HTTPCacheSettings, _ call: HTTPCacheCall?) {
@@ -22,6 +24,7 @@ struct CacheAsk: Sendable {
         self.key = call?.key.map { "key:\($0)" } ?? uri
         let scope = CacheVariant.scope(settings.scopeFields, of: request)
         self.scope = call?.scope.map { "\(scope)@\($0)" } ?? scope
+        self.isSigned = call?.isSigned ?? false
         self.timeToLive = call?.timeToLive.map { max(0, $0.components.seconds) }
     }
 

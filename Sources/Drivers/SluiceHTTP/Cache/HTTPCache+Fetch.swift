@@ -101,7 +101,8 @@ extension HTTPCache {
             self.rules.mayStore(
                 head, control, to: exchange.ask.request, exchange.ask.asked,
                 isOverridden: exchange.ask.timeToLive != nil
-                    && CacheRules.heuristicallyCacheable.contains(head.status.code)),
+                    && CacheRules.heuristicallyCacheable.contains(head.status.code),
+                isSigned: exchange.ask.isSigned),
             Self.isFinite(head), Self.announced(head) ?? 0 <= self.settings.maximumBodyBytes
         else {
             try await self.dropReplaced(by: head, exchange)

@@ -11,8 +11,9 @@ public struct HTTPCacheSettings: Sendable, Hashable {
     /// Request fields that tell users apart: answers to requests that differ in one of them are kept apart.
     ///
     /// A cache stands outside of what adds a client's own credentials, so these are the ones that callers give. A
+    /// private cache that several clients with credentials of their own use tells them apart by ``HTTPCacheCall/scope`` alone. A
     /// shared cache needs
-    /// none, since its rules already forbid keeping what is for one user.
+    /// none, since its rules already forbid keeping what is for one user, by whomever the credentials were added.
     public var scopeFields: [HTTPField.Name]
     /// The longest body that is kept, in bytes; at least 0.
     ///
@@ -110,6 +111,8 @@ public struct HTTPCacheCall: Sendable, Hashable {
     public var scope: String?
     /// Whether the call goes past the cache: nothing is looked up, nothing kept.
     public var isBypassed: Bool
+    /// Whether the request gets credentials on its way from the cache to the server, where the cache does not see them.
+    var isSigned = false
 
     /// The wishes of the call under way.
     @TaskLocal public static var current: HTTPCacheCall?

@@ -16,6 +16,8 @@ import Tracing
 /// of DNS leads a request past the ``AddressRules``.
 public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
     private let client: HTTPClient
+    /// For http through a proxy that is spoken to by HTTP; nil without one.
+    private let forward: ForwardProxy?
     private let resolver: AddressCheck
     private let gate: ConnectionGate
     /// Whether a connection ever spoke HTTP/2: then what a lost connection means is less certain.
@@ -55,6 +57,14 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
         let flag = SharedFlag()
         var configuration = Self.configuration(settings, flag)
         configuration.tlsConfiguration = trust
+        self.forward = settings.proxy.flatMap { proxy in
+            guard proxy.kind == .http else { return nil }
+            var direct = configuration
+            direct.proxy = nil
+            // One proxy stands for all hosts, and the gate keeps to each host's share.
+            direct.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.maximumConnections
+            return ForwardProxy(proxy, direct)
+        }
         self.client = HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration)
         self.resolver = resolver
         self.gate = ConnectionGate(settings, time: time)
@@ -81,6 +91,8 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
     ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .nanoseconds(settings.connectTimeout.clampedNanoseconds)
+        configuration.timeout.read = .nanoseconds(settings.readTimeout.clampedNanoseconds)
+        configuration.timeout.write = .nanoseconds(settings.writeTimeout.clampedNanoseconds)
         configuration.connectionPool.idleTimeout = .nanoseconds(settings.idleTimeout.clampedNanoseconds)
         // The gate lets no more through than this, so nobody waits within the pool.
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.maximumConnectionsPerHost
@@ -100,39 +112,23 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
             return channel.eventLoop.makeFailedFuture(APIClientError(.addressNotAllowed, message: "a private address"))
         }
         configuration.http1_1ConnectionDebugInitializer = { channel in
-            check(channel).flatMap { Self.addWatches(to: channel, settings) }
+            check(channel).flatMap { Self.addWatch(to: channel) }
         }
         configuration.http2ConnectionDebugInitializer = { channel in
             http2.set()
-            return check(channel)
+            return check(channel).flatMap { LeavingServer.add(to: channel) }
         }
-        configuration.http2StreamChannelDebugInitializer = { channel in
-            channel.eventLoop.submit {
-                let codec = try channel.pipeline.syncOperations.handler(type: HTTP2FramePayloadToHTTP1ClientCodec.self)
-                try Self.addSilenceWatch(to: channel, behind: codec, settings)
-            }
-        }
+        configuration.http2StreamChannelDebugInitializer = { LeftStream.add(to: $0) }
         return configuration
     }
 
-    /// One where bytes are HTTP, right after TLS if there is TLS, and one where they have become parts of an answer.
-    private static func addWatches(
-        to channel: any Channel, _ settings: HTTPTransportSettings
-    ) -> EventLoopFuture<Void> {
+    /// Where bytes are HTTP: right after TLS, if there is TLS.
+    private static func addWatch(to channel: any Channel) -> EventLoopFuture<Void> {
         channel.eventLoop.submit {
             let pipeline = channel.pipeline.syncOperations
             let tls = try? pipeline.handler(type: NIOSSLClientHandler.self)
             try pipeline.addHandler(ConnectionWatch(), position: tls.map { .after($0) } ?? .first)
-            let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self)
-            try Self.addSilenceWatch(to: channel, behind: decoder, settings)
         }
-    }
-
-    private static func addSilenceWatch(
-        to channel: any Channel, behind handler: any ChannelHandler, _ settings: HTTPTransportSettings
-    ) throws {
-        let watch = SilenceWatch(readTimeout: settings.readTimeout, writeTimeout: settings.writeTimeout)
-        try channel.pipeline.syncOperations.addHandler(watch, position: .after(handler))
     }
 
     private static func proxy(_ proxy: HTTPProxy) -> HTTPClient.Configuration.Proxy {
@@ -142,7 +138,7 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
         case (.http, let username?):
             .server(
                 host: proxy.host, port: proxy.port,
-                authorization: .basic(username: username, password: proxy.password ?? ""))
+                authorization: .basic(username: username, password: proxy.password?.reveal() ?? ""))
         }
     }
 
@@ -151,33 +147,37 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
         let origin = try await self.checkedOrigin(of: request)
         let place = try await self.gate.enter(origin)
         do {
-            let outgoing = try Self.outgoing(request, to: origin, body)
-            let response = try await self.client.execute(outgoing, deadline: .distantFuture)
+            let way = self.way(of: request, to: origin)
+            var outgoing = HTTPClientRequest(url: way.url)
+            outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
+            outgoing.headers = way.headers
+            outgoing.body = try body.map(HTTPClientRequest.Body.body)
+            let response = try await way.client.execute(outgoing, deadline: .distantFuture)
             if response.version.major >= 2 { self.gate.noteMultiplexed(origin) }
             return HTTPTransportResponse(
                 head: Self.head(response.status, response.headers),
                 body: TransportBody(base: response.body, place: place))
         } catch {
             place.leave()
-            throw TransportErrors.translated(error, mayBeHTTP2: self.mayBeHTTP2(origin))
+            throw await self.translated(error, origin)
         }
     }
 
     /// Sends a request and gathers its answer where it arrives.
     ///
-    /// By AsyncHTTPClient's delegate, which costs half of what its sequence of parts does.
+    /// By AsyncHTTPClient's delegate, whose task is woken once, and not for each part.
     public func fetch(_ request: HTTPRequest, body: HTTPBody?, upTo limit: Int) async throws -> HTTPTransportResponse {
         if let body, body.bytes == nil { return try await self.send(request, body: body) }
         let origin = try await self.checkedOrigin(of: request)
         let place = try await self.gate.enter(origin)
         defer { place.leave() }
+        let way = self.way(of: request, to: origin)
         let outgoing = try HTTPClient.Request(
-            url: origin + (request.path ?? "/"), method: HTTPMethod(rawValue: request.method.rawValue),
-            headers: Self.headers(request.headerFields), body: body?.bytes.map { .byteBuffer($0) })
-        let end = await WholeAnswer(upTo: request.method == .head ? .max : limit).run(outgoing, by: self.client)
+            url: way.url, method: HTTPMethod(rawValue: request.method.rawValue), headers: way.headers,
+            body: body?.bytes.map { .byteBuffer($0) })
+        let end = await WholeAnswer(upTo: request.method == .head ? .max : limit).run(outgoing, by: way.client)
         guard let head = end.head, !(end.error is CancellationError), !(end.error is DeadlineReached) else {
-            throw TransportErrors.translated(
-                end.error ?? HTTPClientError.remoteConnectionClosed, mayBeHTTP2: self.mayBeHTTP2(origin))
+            throw await self.translated(end.error ?? HTTPClientError.remoteConnectionClosed, origin)
         }
         if head.version.major >= 2 { self.gate.noteMultiplexed(origin) }
         let answer = Self.head(head.status, head.headers)
@@ -196,13 +196,17 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
         return "\(scheme)://\(authority)"
     }
 
-    private func mayBeHTTP2(_ origin: String) -> Bool { self.hasSpokenHTTP2.isSet && origin.hasPrefix("https:") }
-
-    private static func headers(_ fields: HTTPFields) -> HTTPHeaders {
+    /// What takes a request to its origin, and how it is to be put: http goes through a proxy in a form of its own.
+    private func way(of request: HTTPRequest, to origin: String) -> (
+        client: HTTPClient, url: String, headers: HTTPHeaders
+    ) {
         var headers = HTTPHeaders()
-        headers.reserveCapacity(fields.count + 2)
-        for field in fields { headers.add(name: field.name.rawName, value: field.value) }
-        return headers
+        headers.reserveCapacity(request.headerFields.count + 2)
+        for field in request.headerFields { headers.add(name: field.name.rawName, value: field.value) }
+        let path = request.path ?? "/"
+        guard let forward = self.forward, request.scheme == "http" else { return (self.client, origin + path, headers) }
+        headers.replaceOrAdd(name: "host", value: request.authority ?? "")
+        return (forward.client, forward.origin + path, headers)
     }
 
     private static func head(_ status: HTTPResponseStatus, _ headers: HTTPHeaders) -> HTTPResponse {
@@ -214,22 +218,14 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
         return head
     }
 
-    private static func outgoing(_ request: HTTPRequest, to origin: String, _ body: HTTPBody?) throws
-        -> HTTPClientRequest
-    {
-        var outgoing = HTTPClientRequest(url: origin + (request.path ?? "/"))
-        outgoing.method = HTTPMethod(rawValue: request.method.rawValue)
-        outgoing.headers = Self.headers(request.headerFields)
-        guard let body else { return outgoing }
-        if let bytes = body.bytes {
-            outgoing.body = .bytes(bytes)
-            return outgoing
-        }
-        func stream(_ parts: some AsyncSequence<ByteBuffer, any Error> & Sendable) -> HTTPClientRequest.Body {
-            .stream(UploadBody(base: parts), length: body.length.map { .known($0) } ?? .unknown)
-        }
-        outgoing.body = stream(try body.parts())
-        return outgoing
+    /// Says in our terms what went wrong.
+    ///
+    /// Returns when every event loop has ended its turn if a stream was refused: a server that leaves refuses streams a moment before
+    /// the pool hears that it leaves, and what is sent again then must not go there.
+    private func translated(_ error: any Error, _ origin: String) async -> any Error {
+        if TransportErrors.isRefusedStream(error) { await MultiThreadedEventLoopGroup.finishTurns() }
+        return TransportErrors.translated(
+            error, mayBeHTTP2: self.hasSpokenHTTP2.isSet && origin.hasPrefix("https:"))
     }
 
     /// Closes every connection.
@@ -237,11 +233,14 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
         self.hasClosed.set()
         // Fails only if it was closed before, and then there is nothing left to do.
         try? await self.client.shutdown()
+        try? await self.forward?.client.shutdown()
     }
 
     // One that nobody holds any more closes its connections by itself; AsyncHTTPClient would stop the program.
     deinit {
-        if !self.hasClosed.isSet { self.client.shutdown { _ in } }
+        guard !self.hasClosed.isSet else { return }
+        self.client.shutdown { _ in }
+        self.forward?.client.shutdown { _ in }
     }
 }
 
@@ -251,49 +250,4 @@ private final class SharedFlag: Sendable {
 
     var isSet: Bool { self.value.load(ordering: .relaxed) }
     func set() { self.value.store(true, ordering: .relaxed) }
-}
-
-/// A body that gives its place back when it ends, and whose errors are ours.
-private struct TransportBody: AsyncSequence, Sendable {
-    let base: HTTPClientResponse.Body
-    let place: ConnectionPlace
-
-    struct Iterator: AsyncIteratorProtocol {
-        // Unsafe only for the compiler: this iterator is the one owner of the other, and is itself not sendable.
-        nonisolated(unsafe) var base: HTTPClientResponse.Body.AsyncIterator
-        let place: ConnectionPlace
-
-        mutating func next() async throws -> ByteBuffer? {
-            do {
-                if let part = try await self.base.next() { return part }
-                self.place.leave()
-                return nil
-            } catch {
-                self.place.leave()
-                throw TransportErrors.translated(error, mayBeHTTP2: true)
-            }
-        }
-    }
-
-    func makeAsyncIterator() -> Iterator { Iterator(base: self.base.makeAsyncIterator(), place: self.place) }
-}
-
-/// A request's body, its error told from the network's.
-private struct UploadBody<Base: AsyncSequence<ByteBuffer, any Error> & Sendable>: AsyncSequence, Sendable {
-    let base: Base
-
-    struct Iterator: AsyncIteratorProtocol {
-        var base: Base.AsyncIterator
-
-        mutating func next() async throws -> ByteBuffer? {
-            do {
-                return try await self.base.next(isolation: #isolation)
-            } catch {
-                throw error is CancellationError
-                    ? error : APIClientError(.bodyFailed, message: "the request's body threw an error", cause: error)
-            }
-        }
-    }
-
-    func makeAsyncIterator() -> Iterator { Iterator(base: self.base.makeAsyncIterator()) }
 }

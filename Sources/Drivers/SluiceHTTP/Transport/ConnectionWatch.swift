@@ -14,51 +14,28 @@ final class ConnectionWatch: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
 
-    private enum State {
-        /// No request is under way.
-        case idle
-        /// A request, or a part of it, was written and nothing has been read since.
-        case waiting
-        /// What was read since may be no more than an interim answer.
-        case interim
-        /// An answer's head has begun and not ended.
-        case head
-        /// An answer's head is complete.
-        case answered
-    }
-
-    /// The longest head of an answer, in bytes: the HTTP layer has no bound of its own.
+    /// The longest head of an answer, in bytes, those of interim answers before it included: the HTTP layer has no bound of its own.
     static let maximumHeadBytes = 262_144
 
-    private var headBytes = 0
-    /// How many ends of line there were last, one right after the other: two end the head, and may come apart.
-    private var lineEnds = 0
-    private var state = State.idle
+    /// Whether a request, or a part of it, was written.
+    private var hasRequest = false
+    private var scanner = AnswerScanner()
+    /// Whether the connection had brought an answer before the request under way.
     private var wasReused = false
-    private var hasAnswered = false
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if self.state != .waiting {
-            self.wasReused = self.hasAnswered
-            self.state = .waiting
-            self.headBytes = 0
-            self.lineEnds = 0
+        if !self.hasRequest || self.scanner.position == .answered {
+            self.wasReused = self.hasRequest
+            self.hasRequest = true
+            self.scanner = AnswerScanner()
         }
         context.write(data, promise: promise)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if self.state != .answered {
-            let bytes = self.unwrapInboundIn(data)
-            let endsHead = self.endsHead(bytes)
-            if self.state != .head, Self.isInterim(bytes) {
-                self.state = .interim
-            } else {
-                self.state = endsHead ? .answered : .head
-                self.hasAnswered = true
-            }
-            self.headBytes += bytes.readableBytes
-            if self.state != .answered, self.headBytes > Self.maximumHeadBytes {
+        if self.scanner.position != .answered {
+            self.scanner.scan(self.unwrapInboundIn(data))
+            if self.scanner.position != .answered, self.scanner.headBytes > Self.maximumHeadBytes {
                 context.fireErrorCaught(HTTPParserError.headerOverflow)
                 context.close(promise: nil)
                 return
@@ -67,33 +44,24 @@ final class ConnectionWatch: ChannelDuplexHandler {
         context.fireChannelRead(data)
     }
 
+    /// A connection that was kept and is reset before an answer has begun was closed by the server while it was idle, as one that
+    /// ended in good order.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard error is IOError || error is ChannelError, self.hasRequest, self.wasReused, self.scanner.position == .none
+        else { return context.fireErrorCaught(error) }
+        self.hasRequest = false
+        context.fireErrorCaught(ConnectionEnded(wasReused: true))
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
-        switch self.state {
-        case .waiting: context.fireErrorCaught(ConnectionEnded(wasReused: self.wasReused))
-        case .interim: context.fireErrorCaught(ConnectionEnded(wasReused: false))
-        case .idle, .head, .answered: break
+        if self.hasRequest {
+            switch self.scanner.position {
+            case .none: context.fireErrorCaught(ConnectionEnded(wasReused: self.wasReused))
+            // The server has seen the request.
+            case .interim: context.fireErrorCaught(ConnectionEnded(wasReused: false))
+            case .head, .answered: break
+            }
         }
         context.fireChannelInactive()
-    }
-
-    /// Whether the empty line that ends a head is in these bytes, or ends with them.
-    private func endsHead(_ bytes: ByteBuffer) -> Bool {
-        bytes.withUnsafeReadableBytes { bytes in
-            for byte in bytes {
-                if byte == UInt8(ascii: "\n") {
-                    self.lineEnds += 1
-                    if self.lineEnds == 2 { return true }
-                } else if byte != UInt8(ascii: "\r") {
-                    self.lineEnds = 0
-                }
-            }
-            return false
-        }
-    }
-
-    /// Whether bytes begin as an interim answer does: `HTTP/1.1 1…`.
-    private static func isInterim(_ bytes: ByteBuffer) -> Bool {
-        let start = bytes.readableBytesView.prefix(10)
-        return start.count == 10 && start.starts(with: "HTTP/1.".utf8) && start.last == UInt8(ascii: "1")
     }
 }

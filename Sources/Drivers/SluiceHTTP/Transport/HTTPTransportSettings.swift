@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Sluice
 
 /// How a transport makes, keeps and gives up connections.
 public struct HTTPTransportSettings: Sendable, Hashable {
@@ -10,7 +11,10 @@ public struct HTTPTransportSettings: Sendable, Hashable {
     public var connectTimeout: Duration
     /// The longest a server may send nothing while an answer is due; more than zero.
     public var readTimeout: Duration
-    /// The longest a server may take in nothing of a request; more than zero.
+    /// The longest nothing may be written of a request that is not complete while the connection would take it; more than zero.
+    ///
+    /// A server that takes in nothing is ended by the attempt's timeout: AsyncHTTPClient 1.37 stops its clock while a connection is
+    /// full.
     public var writeTimeout: Duration
     /// The longest a request waits for a connection while all are busy; more than zero.
     public var poolTimeout: Duration
@@ -81,10 +85,11 @@ public struct HTTPProxy: Sendable, Hashable, CustomStringConvertible {
     public let port: Int
     /// The user it is told, by basic authentication; HTTP only.
     public let username: String?
-    let password: String?
+    /// The user's password; HTTP only.
+    public let password: Secret?
 
     /// Creates a proxy.
-    public init(_ kind: Kind = .http, host: String, port: Int, username: String? = nil, password: String? = nil) {
+    public init(_ kind: Kind = .http, host: String, port: Int, username: String? = nil, password: Secret? = nil) {
         self.kind = kind
         self.host = host
         self.port = port

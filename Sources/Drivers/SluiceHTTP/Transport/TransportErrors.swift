@@ -2,7 +2,9 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import NIOHTTP2
 import NIOPosix
+import NIOSOCKS
 import NIOSSL
 import Sluice
 
@@ -31,20 +33,46 @@ enum TransportErrors {
             return APIClientError(.unreachable, message: "no connection could be made", cause: error)
         case let error as ChannelError where Self.isConnectTimeout(error):
             return APIClientError(.unreachable, message: "no connection within the connect timeout", cause: error)
+        case let error as ChannelError where Self.isClosedChannel(error):
+            // It had ended before the request was written, or while it was.
+            var lost = Self.lost(error)
+            lost.isStaleConnection = true
+            return lost
         case is IOError, is ChannelError:
             return APIClientError(.connectionLost, message: "the connection broke", cause: error)
         case let error as HTTPParserError where error == .invalidEOFState:
             return Self.lost(error)
         case is HTTPParserError:
             return APIClientError(.invalidResponse, message: "the answer is not HTTP", cause: error)
+        case is SOCKSError.ConnectionFailed, is SOCKSError.NoValidAuthenticationMethod,
+            is SOCKSError.InvalidAuthenticationSelection, is SOCKSError.InvalidProtocolVersion,
+            is SOCKSError.InvalidReservedByte, is SOCKSError.InvalidAddressType, is SOCKSError.UnexpectedRead:
+            return APIClientError(.unreachable, message: "the proxy refused the connection", cause: error)
         case is NIOSSLExtraError:
             return APIClientError(.untrusted, message: "the certificate is another host's", cause: error)
         case let error as NIOSSLError:
+            return Self.translated(error)
+        case let error as NIOHTTP2Errors.StreamClosed:
             return Self.translated(error)
         default:
             // HTTP/2: a connection or stream that was given up.
             return APIClientError(.connectionLost, message: "the exchange was given up", cause: error)
         }
+    }
+
+    /// Whether a server refused a stream, or left without having looked at it.
+    static func isRefusedStream(_ error: any Error) -> Bool {
+        (error as? NIOHTTP2Errors.StreamClosed)?.errorCode == .refusedStream
+    }
+
+    /// A server that refuses a stream says that it did nothing about it, and so does one that leaves and names a last stream before it:
+    /// ``LeftStream`` makes the same of that.
+    ///
+    /// - Source: RFC 9113 §8.7 and §6.8.
+    private static func translated(_ error: NIOHTTP2Errors.StreamClosed) -> APIClientError {
+        var lost = APIClientError(.connectionLost, message: "the server gave the exchange up", cause: error)
+        lost.wasNeverSent = Self.isRefusedStream(error)
+        return lost
     }
 
     private static func translated(_ error: NIOSSLError) -> APIClientError {
@@ -72,7 +100,13 @@ enum TransportErrors {
         case .connectTimeout, .tlsHandshakeTimeout, .socksHandshakeTimeout, .httpProxyHandshakeTimeout,
             .getConnectionFromPoolTimeout:
             return APIClientError(.unreachable, message: "no connection within the connect timeout", cause: error)
-        case .invalidProxyResponse, .proxyAuthenticationRequired:
+        case .proxyAuthenticationRequired:
+            // As for a request in absolute form, to which the proxy's 407 is the answer; nothing went further than to the proxy.
+            var refused = APIClientError(
+                .status, message: "the proxy asks for other credentials", status: 407, cause: error)
+            refused.wasNeverSent = true
+            return refused
+        case .invalidProxyResponse:
             return APIClientError(.unreachable, message: "the proxy refused the connection", cause: error)
         case .readTimeout:
             return APIClientError(.readTimeout, message: "the server fell silent", cause: error)
@@ -94,6 +128,13 @@ enum TransportErrors {
 
     /// Failures of `connect` itself; any other comes from a connection that stood.
     private static let connectFailures = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL]
+
+    private static func isClosedChannel(_ error: ChannelError) -> Bool {
+        switch error {
+        case .ioOnClosedChannel, .alreadyClosed, .outputClosed: true
+        default: false
+        }
+    }
 
     private static func isConnectTimeout(_ error: ChannelError) -> Bool {
         if case .connectTimeout = error { true } else { false }

@@ -18,8 +18,11 @@ public import Sluice
 /// that all its connections share. On Linux a server is not held up by who reads slowly: past ``maximumUnread`` bytes the answer ends
 /// with an error.
 ///
-/// - Warning: On Linux, Foundation stops the process when a server closes the connection within an answer's head, or answers with
-///   what is not HTTP. Use it for servers that you trust; ``AsyncHTTPClientTransport`` has no such weakness.
+/// - Warning: On Linux, the Foundation of Swift 6.3.1 stops the process (a trap in its transfer state, which nothing can catch) when
+///   a server closes the connection within an answer's head, or answers with what is not HTTP. So any server, and anybody on the
+///   way to one, can end a program that uses it there. ``AsyncHTTPClientTransport`` has no such weakness, and is the one to take
+///   unless the program runs on Apple's systems, or every server and the network between are your own. Of the checks in
+///   SluiceTesting's `HTTPTransportContract`, those that need `cutHeads` and `backPressure` do not hold on Linux; all others do.
 public final class URLSessionTransport: HTTPTransport {
     /// How many bytes of an answer may wait to be read where a session cannot be held up: 16 MiB.
     public static let maximumUnread = 16 << 20

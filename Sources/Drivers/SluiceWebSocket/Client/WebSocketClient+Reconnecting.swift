@@ -49,6 +49,7 @@ extension WebSocketClient {
                 throw lost
             }
             wait = max(next, lost.retryAfter ?? .zero)
+            self.configuration.report(.webSocketReconnecting, outcome: "\(lost.kind)", duration: wait)
             try await time.sleep(until: time.now.advanced(by: wait))
         }
     }

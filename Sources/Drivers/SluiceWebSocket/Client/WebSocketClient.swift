@@ -67,7 +67,12 @@ public struct WebSocketClient: Sendable {
             authority: target.authority, target: target.target, headers: headers, subprotocols: subprotocols,
             compression: self.configuration.compression)
         self.start(attempt, target, handshake)
-        return try await attempt.value()
+        do {
+            return try await attempt.value()
+        } catch let error as WebSocketError {
+            self.configuration.report(.webSocketConnectFailed, outcome: "\(error.kind)")
+            throw error
+        }
     }
 
     /// Connects, runs `body`, and closes the connection.

@@ -54,6 +54,10 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var failure: WebSocketError?
     private var closure: WebSocketClosure?
     private var cause: (any Error)?
+    /// When the connection began; nil if it never did.
+    private var connectedAt: Instant?
+    /// Whether the peer was too slow for the last message that went to many.
+    var isPeerSlow = false
 
     init(state: ConnectionState, role: Role, configuration: WebSocketConfiguration, agreed: AgreedCompression?) {
         self.state = state
@@ -73,6 +77,8 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         self.state.setWritable(context.channel.isWritable)
+        self.connectedAt = self.configuration.time.now
+        self.configuration.report(.webSocketConnected, outcome: self.role == .client ? "client" : "server")
         guard let interval = self.configuration.pingInterval else { return }
         let now = self.configuration.time.now
         let keepAlive = KeepAlive(interval: interval, timeout: self.configuration.pingTimeout, now: now)
@@ -300,6 +306,15 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 cause: self.cause)
             self.state.finish(.failed(lost), abnormal)
         }
+        self.reportEnd()
+    }
+
+    private func reportEnd() {
+        guard let connectedAt = self.connectedAt.take() else { return }
+        let code = self.state.closure?.code ?? .abnormal
+        self.configuration.report(
+            .webSocketDisconnected, outcome: "\(code)",
+            duration: connectedAt.duration(to: self.configuration.time.now))
     }
 
     // MARK: Time

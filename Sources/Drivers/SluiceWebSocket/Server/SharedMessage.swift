@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
+import Sluice
 import Synchronization
 
 /// A message for many connections of a server: framed once, and compressed once for each size of window.
@@ -42,9 +43,14 @@ extension WebSocketHandler {
         let buffered = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
         guard buffered + self.pending.readableBytes + self.deferredBytes <= limit else {
             self.state.count { $0.messagesDropped += 1 }
+            if !self.isPeerSlow {
+                self.isPeerSlow = true
+                self.configuration.report(.webSocketPeerSlow, outcome: "\(slow)")
+            }
             if slow == .close { self.beginClose(.policyViolation, "too slow") }
             return false
         }
+        self.isPeerSlow = false
         guard self.writer.isBetweenMessages else {
             // A message in fragments is under way; this one goes behind it.
             self.deferred.append(shared)

@@ -35,7 +35,7 @@ public struct APIClientSettings: Sendable {
     public init(prefix: String) {
         self.baseURL = Setting(
             "\(prefix).baseURL", default: "", range: "an http or https URL, or nothing", help: "What paths are below.",
-            isAllowed: { $0.isEmpty || $0.hasPrefix("http://") || $0.hasPrefix("https://") })
+            isAllowed: { $0.isEmpty || (try? HTTPOrigin($0)) != nil })
         self.timeout = Setting(
             "\(prefix).timeoutSeconds", default: 30, in: 1...3_600,
             help: "The longest a call may take, retries included.")

@@ -87,14 +87,15 @@ public struct Settings: Sendable {
     }
 
     /// `clubhouse.import.deadlineSeconds` as `SLUICE_CLUBHOUSE_IMPORT_DEADLINE_SECONDS`.
+    ///
+    /// As the providers themselves write keys: a word begins where a capital follows a small letter, so `baseURL` is `BASE_URL`.
     static func environmentName(_ key: String) -> String {
         var name = "SLUICE_"
+        var isAfterSmall = false
         for character in key {
-            switch character {
-            case ".": name += "_"
-            case _ where character.isUppercase: name += "_\(character)"
-            default: name += character.uppercased()
-            }
+            if isAfterSmall, character.isUppercase { name += "_" }
+            name += character == "." ? "_" : character.uppercased()
+            isAfterSmall = character.isLowercase
         }
         return name
     }

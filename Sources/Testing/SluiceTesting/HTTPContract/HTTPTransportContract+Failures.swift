@@ -5,7 +5,7 @@ import SluiceHTTP
 
 extension HTTPTransportContract {
     static let failures: [Check] = [
-        Check("a refused connection is unreachable, and nothing was sent") { transport in
+        Check("a refused connection is unreachable, and nothing was sent", needs: .network) { transport in
             let port = try await ScriptedServer.run { _ in
             } _: {
                 $0.port
@@ -18,7 +18,7 @@ extension HTTPTransportContract {
             }
             throw HTTPContractFailure(description: "a refused connection should be an error")
         },
-        Check("a connection that breaks is lost: before the answer, within its body, by reset") {
+        Check("a connection that breaks is lost: before the answer, within its body, by reset", needs: .network) {
             transport in
             let scripts: [@Sendable (ScriptedServer.Connection) async throws -> Void] = [
                 { _ = try await $0.requestHead() },
@@ -43,7 +43,7 @@ extension HTTPTransportContract {
                 }
             }
         },
-        Check("a connection that breaks within an answer's head is lost", needs: .cutHeads) { transport in
+        Check("a connection that breaks within an answer's head is lost", needs: [.network, .cutHeads]) { transport in
             try await ScriptedServer.run { connection in
                 _ = try await connection.requestHead()
                 try await connection.write("HTTP/1.1 200 OK\r\ncontent-le")
@@ -53,7 +53,7 @@ extension HTTPTransportContract {
                 }
             }
         },
-        Check("what is not HTTP is an invalid answer", needs: .cutHeads) { transport in
+        Check("what is not HTTP is an invalid answer", needs: [.network, .cutHeads]) { transport in
             try await ScriptedServer.run { connection in
                 _ = try await connection.requestHead()
                 try await connection.write("220 mail.example.org ESMTP\r\n\r\n")
@@ -103,7 +103,7 @@ extension HTTPTransportContract {
                 try await hasClosed.pass()
             }
         },
-        Check("only http and https are known") { transport in
+        Check("only http and https are known", needs: .network) { transport in
             var request = Self.request(1)
             request.scheme = nil
             let incomplete = request

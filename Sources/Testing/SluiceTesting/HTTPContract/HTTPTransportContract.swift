@@ -21,6 +21,8 @@ public enum HTTPTransportContract {
         public static let backPressure = Self(rawValue: 1)
         /// A server that ends within an answer's head does no harm.
         public static let cutHeads = Self(rawValue: 2)
+        /// Its own connections can fail, and it tells how.
+        public static let network = Self(rawValue: 4)
     }
 
     /// One thing that must hold.

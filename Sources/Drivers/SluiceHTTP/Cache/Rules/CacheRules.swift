@@ -40,11 +40,13 @@ struct CacheRules: Sendable, Hashable {
 
     /// Whether a complete answer to a GET may be kept.
     ///
-    /// - Parameter isOverridden: Whether the caller says for how long it is fresh.
+    /// - Parameters:
+    ///   - isOverridden: Whether the caller says for how long it is fresh.
+    ///   - isSigned: Whether the request got credentials that it does not show.
     /// - Source: RFC 9111 §3 and §3.5.
     func mayStore(
         _ response: HTTPResponse, _ control: CacheControl, to request: HTTPRequest, _ asked: CacheControl,
-        isOverridden: Bool = false
+        isOverridden: Bool = false, isSigned: Bool = false
     ) -> Bool {
         let status = response.status.code
         guard request.method == .get, status >= 200, status != 206, status != 304 else { return false }
@@ -58,7 +60,7 @@ struct CacheRules: Sendable, Hashable {
         if self.isShared {
             if control.isPrivate == .whole { return false }
             let isForAll = control.isPublic || control.mustRevalidate || control.sharedMaxAge != nil
-            if request.headerFields.contains(.authorization), !isForAll { return false }
+            if isSigned || request.headerFields.contains(.authorization), !isForAll { return false }
         }
         return isOverridden || self.isCacheable(response, control)
     }
