@@ -11,7 +11,7 @@ public import Sluice
 /// poolExhausted      no connection was free in time                           never sent
 /// connectionLost     the connection broke before the answer was complete      may have had an effect
 /// readTimeout        the server fell silent                                   may have had an effect
-/// writeTimeout       the server stopped taking in the request                 may have had an effect
+/// writeTimeout       the request's body brought nothing more in time          may have had an effect
 /// bodyFailed         the request's body failed, or is not as long as it said  may have had an effect
 /// bodyNotReplayable  the request would have to be sent again, and cannot be   see the error before it
 /// invalidResponse    what came is not an HTTP answer, or cannot be inflated   may have had an effect
@@ -126,7 +126,7 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
     /// Whether it speaks against the server's health; a refusal, a missing page or our own limits do not.
     public var isServerFailure: Bool {
         switch self.kind {
-        case .unreachable, .untrusted, .connectionLost, .readTimeout, .writeTimeout, .invalidResponse: true
+        case .unreachable, .untrusted, .connectionLost, .readTimeout, .invalidResponse: true
         case .status: Self.retriedStatuses.contains(self.status ?? 0)
         default: false
         }

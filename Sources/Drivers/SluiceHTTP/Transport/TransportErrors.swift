@@ -111,7 +111,8 @@ enum TransportErrors {
         case .readTimeout:
             return APIClientError(.readTimeout, message: "the server fell silent", cause: error)
         case .writeTimeout:
-            return APIClientError(.writeTimeout, message: "the server takes in nothing more", cause: error)
+            return APIClientError(
+                .writeTimeout, message: "the request's body brought nothing more in time", cause: error)
         case .bodyLengthMismatch:
             return APIClientError(.bodyFailed, message: "the request's body is not as long as it said", cause: error)
         case .alreadyShutdown:
