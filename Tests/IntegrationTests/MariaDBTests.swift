@@ -82,6 +82,36 @@ struct MariaDBTests {
         }
     }
 
+    @Test("a migration that stopped in the middle is shown, refused, and resolved by command")
+    func resolve() async throws {
+        try await self.withMariaDB { server, name, url in
+            try await withFolder { folder in
+                func migrate(_ arguments: String...) async throws -> (status: Int32, output: String, errors: String) {
+                    let result = try await Sluice.run(["migrate"] + arguments + ["--database", url], in: folder)
+                    return (result.status, result.output, result.errors)
+                }
+                let up = try await migrate("up")
+                #expect(up.status == 0, "\(up.errors)")
+                let id = try await server.scalar(
+                    "SELECT max(id) FROM \(identifier: name).sluice_migrations WHERE app = 'clubhouse'", as: String.self
+                )
+                _ = try await server.execute(
+                    """
+                    UPDATE \(identifier: name).sluice_migrations SET checksum = CONCAT('dirty ', checksum)
+                    WHERE app = 'clubhouse' AND id = \(id)
+                    """)
+                #expect(try await migrate("status", "clubhouse").output.contains("interrupted"))
+                #expect(try await migrate("up").status != 0)
+                #expect(try await migrate("resolve", "clubhouse", "--id", id).status == 64)
+                #expect(try await migrate("resolve", "clubhouse", "--id", "none", "--applied").status != 0)
+                let resolved = try await migrate("resolve", "clubhouse", "--id", id, "--applied", "--json")
+                #expect(resolved.status == 0 && resolved.output.contains(id), "\(resolved.errors)")
+                #expect(try await migrate("status", "clubhouse").output.contains("interrupted") == false)
+                #expect(try await migrate("up").status == 0)
+            }
+        }
+    }
+
     @Test("of two programs that migrate at once one does it, and the other finds it done")
     func migrateAtOnce() async throws {
         try await self.withMariaDB { server, name, url in

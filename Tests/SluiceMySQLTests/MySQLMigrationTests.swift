@@ -33,6 +33,19 @@ struct MySQLMigrationTests {
         }
     }
 
+    @Test("a step may take as long as a migration may, and not only as long as other statements")
+    func limit() async throws {
+        try await withDatabase(timeout: .seconds(5)) { database, _ in
+            let step = Migration("001", ["CREATE TABLE limits AS SELECT @@max_statement_time AS seconds"])
+            let applied = try await database.migrate("test", [step])
+            #expect(applied == ["001"])
+            let seconds = try await database.scalar("SELECT CAST(seconds AS INT) FROM limits", as: Int.self)
+            #expect(seconds == 3_601)
+            let ordinary = try await database.scalar("SELECT CAST(@@max_statement_time AS INT)", as: Int.self)
+            #expect(ordinary == 6)
+        }
+    }
+
     @Test(
         "a program that is lost in the middle leaves its lock to others and its step marked, until somebody has looked")
     func lost() async throws {

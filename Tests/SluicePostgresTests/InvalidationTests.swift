@@ -25,6 +25,38 @@ extension Reliability {
             if let thrown { throw thrown }
         }
 
+        @Test("a statement that was under way when a cache was made tells it, too")
+        func underWay() async throws {
+            try await withPostgres { other in
+                try await withPostgres { database in
+                    try await withTable(database, "value int") { table in
+                        _ = try await database.execute("INSERT INTO \(table) VALUES (1)")
+                        let isWaiting: SQLQuery = """
+                            SELECT count(*) FROM pg_stat_activity
+                            WHERE wait_event_type = 'Lock' AND query LIKE \("UPDATE \"\(table.name)\"%")
+                            """
+                        let gate = Gate()
+                        try await withThrowingTaskGroup(of: Void.self) { group in
+                            group.addTask {
+                                try await other.withTransaction { transaction in
+                                    _ = try await transaction.execute("SELECT value FROM \(table) FOR UPDATE")
+                                    try await gate.pass()
+                                }
+                            }
+                            await gate.waitForArrivals(1)
+                            group.addTask { _ = try await database.execute("UPDATE \(table) SET value = 2") }
+                            try await until("it waits") { try await database.scalar(isWaiting, as: Int.self) == 1 }
+                            let reads = database.cached(in: QueryCache(database), reading: [table.name])
+                            #expect(try await reads.scalar("SELECT value FROM \(table)", as: Int.self) == 1)
+                            gate.open()
+                            try await group.waitForAll()
+                            #expect(try await reads.scalar("SELECT value FROM \(table)", as: Int.self) == 2)
+                        }
+                    }
+                }
+            }
+        }
+
         @Test("drop what another process has changed, and nothing else")
         func caches() async throws {
             try await withPostgres { first in

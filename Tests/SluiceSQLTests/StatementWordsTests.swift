@@ -21,6 +21,7 @@ struct StatementWordsTests {
             ("SELECT 1", false), ("/* x */ select 1", false), ("WITH a AS (SELECT 1) SELECT * FROM a", false),
             ("WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a", true), ("INSERT INTO t VALUES (1)", true),
             ("-- SELECT\nDELETE FROM t", true), ("BEGIN", true), ("EXPLAIN SELECT 1", false),
+            ("EXPLAIN ANALYZE DELETE FROM t", true),
             ("WITH updates AS (SELECT 1) SELECT * FROM updates", false),
         ])
     func mayChange(text: String, changes: Bool) {

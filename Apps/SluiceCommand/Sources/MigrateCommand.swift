@@ -10,7 +10,9 @@ struct MigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate", abstract: "Look at, apply or undo the backends' changes of the schema.",
         discussion: "`sluice serve` applies what is pending by itself.",
-        subcommands: [MigrateStatusCommand.self, MigrateUpCommand.self, MigrateDownCommand.self],
+        subcommands: [
+            MigrateStatusCommand.self, MigrateUpCommand.self, MigrateDownCommand.self, MigrateResolveCommand.self,
+        ],
         defaultSubcommand: MigrateStatusCommand.self)
 }
 

@@ -9,8 +9,8 @@ public import SluiceSQL
 /// `connect_timeout`, `read_timeout` and `write_timeout` in seconds.
 ///
 /// Every session speaks utf8mb4 and UTC, quotes identifiers with double quotes, and refuses values that do not fit
-/// (`sql_mode`). An update counts the rows that it found, as on the other engines. What a borrower sets with `SET`, `USE` or
-/// `LOCK TABLES` stays set on its connection.
+/// (`sql_mode`). An update counts the rows that it found, as on the other engines. A connection whose session a borrower has
+/// changed, with `SET`, `USE` or `LOCK TABLES` for example, is closed after it.
 public final class MySQLDriver: DatabaseDriver {
     /// `mysql` and `mariadb`.
     public static let schemes = ["mysql", "mariadb"]

@@ -110,7 +110,17 @@ public final class PostgresDriver: DatabaseDriver {
     public func copyIn<Rows: AsyncSequence>(
         into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
     ) async throws -> Int where Rows.Element == [SQLValue] {
-        try await self.lending { try await $0.copyIn(into: table, columns: columns, rows) }
+        try await self.lending { connection in
+            try await connection.begin(.write)
+            do {
+                let count = try await connection.copyIn(into: table, columns: columns, rows)
+                try await connection.commit()
+                return count
+            } catch {
+                try? await connection.rollback()
+                throw error
+            }
+        }
     }
 
     func lending<Value>(_ body: (PostgresConnection) async throws -> Value) async throws -> Value {
@@ -128,12 +138,13 @@ public final class PostgresDriver: DatabaseDriver {
 
     /// Takes a connection back.
     ///
-    /// One with an open transaction, whose rollback failed or which a single statement began, is closed. One that is still at a
+    /// One with an open transaction, whose rollback failed or which a single statement began, is closed, and one whose session was
+    /// changed, so that the next borrower has none of its settings, locks and temporary tables. One that is still at a
     /// statement that was given up stays lent for a moment, and is closed if it is not done by then.
     private func giveBack(_ connection: PostgresConnection) {
         switch connection.condition {
         case .free: self.pool.release(connection)
-        case .inTransaction: self.pool.release(connection, isReusable: false)
+        case .inTransaction, .marked: self.pool.release(connection, isReusable: false)
         case .lost:
             if !connection.isClosed.load(ordering: .relaxed) { self.pool.invalidate(because: connection) }
             self.pool.release(connection, isReusable: false)

@@ -12,8 +12,13 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
     private var handle: SQLiteHandle?
     /// Whether a transaction was begun and neither committed nor rolled back, as far as the borrower knows.
     private var hasBegun = false
+    /// Whether it was opened for reading.
+    private let isReader: Bool
+    /// Whether the transaction that is open may not write, although the connection may.
+    private var isQueryOnly = false
 
     init(path: String, isReader: Bool) async throws {
+        self.isReader = isReader
         self.thread = try ConnectionThread()
         do {
             try await self.thread.run { self.handle = try SQLiteHandle.open(path: path, isReader: isReader) }
@@ -67,6 +72,8 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
             // Left open by a borrower whose rollback failed: it must not become part of this one's transaction.
             if self.handle?.isInTransaction == true { _ = try self.executeHere("ROLLBACK") }
             _ = try self.executeHere(options.access == .write ? "BEGIN IMMEDIATE" : "BEGIN")
+            // A database in memory has one connection for everything.
+            if options.access == .read, !self.isReader { try self.setQueryOnly(true) }
             self.hasBegun = true
         }
     }
@@ -75,6 +82,7 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
         try await self.thread.run {
             _ = try self.executeHere("COMMIT")
             self.hasBegun = false
+            if self.isQueryOnly { try self.setQueryOnly(false) }
         }
     }
 
@@ -83,7 +91,13 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
         try await self.thread.run {
             self.hasBegun = false
             if self.handle?.isInTransaction == true { _ = try self.executeHere("ROLLBACK") }
+            if self.isQueryOnly { try self.setQueryOnly(false) }
         }
+    }
+
+    private func setQueryOnly(_ isOn: Bool) throws {
+        _ = try self.executeHere(isOn ? "PRAGMA query_only = ON" : "PRAGMA query_only = OFF")
+        self.isQueryOnly = isOn
     }
 
     /// Step by step: SQLite itself goes only as far as it is asked to.
@@ -156,5 +170,5 @@ final class SQLiteConnection: SQLConnection, @unchecked Sendable {
         }
     }
 
-    private static let closed = SQLError(.connection, message: "the database is closed")
+    private static let closed = SQLError(.connection, message: "the database is closed", hasRun: false)
 }

@@ -87,17 +87,19 @@ struct ConnectionPoolMachineTests {
         #expect(Machine.place(of: next[0]) == Machine.place(of: connections[0]))
     }
 
-    @Test("shares the least loaded connection, up to the depth, and opens more in the background below size")
+    @Test("opens one for each below size, and then shares the least loaded, up to the depth")
     func sharing() throws {
         let settings = PoolSettings(size: 2, overflow: 5, statementsPerConnection: 2)
         var machine = Machine(settings)
         let first = try #require(machine.ask(.shared, at: self.start).effects.connect.first)
         _ = machine.connected(first, at: self.start, fraction: 0)
         let (answer, effects) = machine.ask(.shared, at: self.start)
-        #expect(answer == .lent(first))
+        let own = try self.ticket(answer)
         let second = try #require(effects.connect.first)
-        #expect(machine.connected(second, at: self.start, fraction: 0).lent.isEmpty)
-        #expect(machine.ask(.shared, at: self.start).answer == .lent(second))
+        #expect(
+            machine.connected(second, at: self.start, fraction: 0).lent
+                == [Machine.Effects.Loan(ticket: own, connection: second)])
+        #expect(machine.ask(.shared, at: self.start).answer == .lent(first))
         #expect(machine.ask(.shared, at: self.start).answer == .lent(second))
         let full = machine.ask(.shared, at: self.start)
         #expect(full.effects.isEmpty, "those who share do not open overflow while others will make room")
@@ -105,6 +107,20 @@ struct ConnectionPoolMachineTests {
         let freed = machine.release(first, isReusable: true, at: self.start)
         #expect(freed.lent == [Machine.Effects.Loan(ticket: ticket, connection: first)])
         #expect(machine.status == PoolStatus(size: 2, lent: 2, leases: 4))
+    }
+
+    @Test("nobody joins those who have had no answer for long: he has overflow, or waits for whoever is done first")
+    func slowSharers() throws {
+        var machine = Machine(PoolSettings(size: 1, overflow: 1, statementsPerConnection: 8))
+        let slow = try #require(machine.ask(.shared, at: self.start).effects.connect.first)
+        _ = machine.connected(slow, at: self.start, fraction: 0)
+        #expect(machine.ask(.shared, at: self.after(.milliseconds(99))).answer == .lent(slow))
+        let (answer, effects) = machine.ask(.shared, at: self.after(.milliseconds(100)))
+        let ticket = try self.ticket(answer)
+        #expect(effects.connect.count == 1)
+        let freed = machine.release(slow, isReusable: true, at: self.after(.milliseconds(150)))
+        #expect(freed.lent == [Machine.Effects.Loan(ticket: ticket, connection: slow)], "an answer is progress")
+        #expect(machine.ask(.shared, at: self.after(.milliseconds(200))).answer == .lent(slow))
     }
 
     @Test("opens overflow for shared leases when no connection is shared")
@@ -199,7 +215,8 @@ struct ConnectionPoolMachineTests {
 
     @Test("a connection that is pinged is shared with nobody")
     func pingedAlone() throws {
-        var machine = Machine(PoolSettings(pingAfterIdle: .seconds(1), statementsPerConnection: 4))
+        var machine = Machine(
+            PoolSettings(size: 1, overflow: 0, pingAfterIdle: .seconds(1), statementsPerConnection: 4))
         let id = try #require(machine.ask(.shared, at: self.start).effects.connect.first)
         _ = machine.connected(id, at: self.start, fraction: 0)
         _ = machine.release(id, isReusable: true, at: self.start)

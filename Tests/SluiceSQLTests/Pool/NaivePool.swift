@@ -15,6 +15,8 @@ struct NaivePool {
         var isShared = false
         var users = 0
         var since: Int64 = 0
+        /// When a sharer was done last, or the first began.
+        var progress: Int64 = 0
         var expires = Int64.max
         var doom: PoolCloseReason?
         var isDistrusted = false
@@ -117,6 +119,7 @@ struct NaivePool {
         var effects = Effects()
         self.change(name) { connection in
             connection.users -= 1
+            connection.progress = now
             if !isReusable, connection.doom == nil { connection.doom = .broken }
         }
         self.comeBack(name, at: now, &effects)
@@ -217,7 +220,7 @@ struct NaivePool {
 
     private func isOpenToOthers(_ connection: Connection, at now: Int64) -> Bool {
         connection.state == .lent && connection.isShared && connection.doom == nil && !connection.isDistrusted
-            && now < connection.expires
+            && now < connection.expires && now < connection.progress + 100_000_000
     }
 
     /// Closes an idle connection that is too old.
@@ -244,17 +247,17 @@ struct NaivePool {
                 lent.state = needsPing ? .pinged : .lent
                 lent.isShared = kind == .shared
                 lent.users = 1
+                lent.progress = now
                 lent.order = order
             }
             return (connection.name, needsPing)
         }
-        guard kind == .shared else { return nil }
+        guard kind == .shared, !(self.openCount < self.settings.size && self.mayOpen(at: now)) else { return nil }
         let candidates = self.all.filter {
             self.isOpenToOthers($0, at: now) && $0.users < self.settings.statementsPerConnection
         }
         guard let best = candidates.min(by: { ($0.users, $0.order) < ($1.users, $1.order) }) else { return nil }
         self.change(best.name) { $0.users += 1 }
-        if self.all.count - self.all(.closing).count < self.settings.size { self.openOne(at: now, &effects) }
         return (best.name, false)
     }
 
@@ -308,20 +311,29 @@ struct NaivePool {
         while true {
             let exclusive = self.waiting.filter { $0.kind == .exclusive }.count
             let shared = Double(self.waiting.count - exclusive)
+            if self.openCount < self.settings.size, self.all(.connecting).count < self.waiting.count,
+                self.openOne(at: now, &effects)
+            {
+                continue
+            }
             let wanted = exclusive + Int((shared / Double(self.settings.statementsPerConnection)).rounded(.up))
             let mayOverflow = exclusive > 0 || !self.all.contains { self.isOpenToOthers($0, at: now) }
             let limit = self.settings.size + (mayOverflow ? self.settings.overflow : 0)
-            guard self.all(.connecting).count < wanted, self.all.count - self.all(.closing).count < limit,
+            guard self.all(.connecting).count < wanted, self.openCount < limit,
                 self.openOne(at: now, &effects)
             else { return }
         }
     }
 
-    @discardableResult
+    private var openCount: Int { self.all.count - self.all(.closing).count }
+
+    private func mayOpen(at now: Int64) -> Bool {
+        self.retryAt ?? now <= now && self.all.count < self.settings.size + self.settings.overflow
+            && self.all(.connecting).count < (self.failures > 0 ? 1 : self.settings.maximumConnecting)
+    }
+
     private mutating func openOne(at now: Int64, _ effects: inout Effects) -> Bool {
-        guard self.retryAt ?? now <= now, self.all.count < self.settings.size + self.settings.overflow,
-            self.all(.connecting).count < (self.failures > 0 ? 1 : self.settings.maximumConnecting)
-        else { return false }
+        guard self.mayOpen(at: now) else { return false }
         self.names += 1
         self.all.append(Connection(name: self.names))
         effects.connect.append(self.names)

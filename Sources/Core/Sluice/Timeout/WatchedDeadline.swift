@@ -30,7 +30,7 @@ package struct WatchedDeadline: Policy {
         switch outcome {
         case .failure(let error):
             // Where the deadline is another's, a driver's own error says more to it.
-            let isReached = isOwn ? (error as? any DeadlineReporting)?.isAtDeadline == true : error is DeadlineReached
+            let isReached = isOwn ? context.isReached(own, by: error) : error is DeadlineReached
             return isReached ? context.timedOut(Deadline.policyName, limit: self.limit) : outcome
         case .cancelled:
             // By a ``WatchedTimeout`` inside, and not with the task.
@@ -69,9 +69,7 @@ package struct WatchedTimeout: Policy {
         let own = context.attemptStart.advanced(by: self.limit)
         let isOwn = own <= context.deadline
         let outcome = await next(isOwn ? context.limited(to: own) : context)
-        guard case .failure(let error) = outcome, (error as? any DeadlineReporting)?.isAtDeadline == true else {
-            return outcome
-        }
+        guard case .failure(let error) = outcome, context.isReached(own, by: error) else { return outcome }
         return isOwn ? context.timedOut(Timeout.policyName, limit: self.limit) : .cancelled
     }
 }
@@ -99,6 +97,11 @@ package struct DeadlineAlarm: Sendable {
 }
 
 extension OperationContext {
+    /// Whether an error is that of work which was stopped at a limit, and not earlier, by somebody else.
+    fileprivate func isReached(_ limit: Instant, by error: any Error) -> Bool {
+        (error as? any DeadlineReporting)?.isAtDeadline == true && self.time.now >= min(limit, self.deadline)
+    }
+
     /// Has `action` called when the deadline has come; nil if there is none.
     package func atDeadline(_ action: @escaping @Sendable () -> Void) -> DeadlineAlarm? {
         guard self.deadline < .distantFuture else { return nil }

@@ -6,7 +6,7 @@ import Synchronization
 /// One MySQL or MariaDB connection on a thread of its own.
 ///
 /// - Note: Unchecked, because of the session; it is touched on `thread` only.
-public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked Sendable {
+public final class MySQLConnection: StatementLimiting, PooledConnection, @unchecked Sendable {
     /// Whether the server is MariaDB and not MySQL.
     public let isMariaDB: Bool
     /// The connection's number at the server, as in `SHOW PROCESSLIST`.
@@ -19,6 +19,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     private let socket: MySQLSocket
     private let isLost = Atomic(false)
     private let isInTransaction = Atomic(false)
+    private let hasMarks = Atomic(false)
 
     /// Connects, on a thread of the connection's own.
     static func open(_ settings: MySQLSettings, poolID: Int = 0) async throws -> MySQLConnection {
@@ -49,6 +50,9 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
 
     /// Whether a transaction is open that must be undone before somebody else gets the connection.
     var isDirty: Bool { self.isInTransaction.load(ordering: .relaxed) }
+
+    /// Whether a borrower has left something in the session that is not the next one's.
+    var isMarked: Bool { self.hasMarks.load(ordering: .relaxed) }
 
     /// Whether it was we who ended the connection, because it did not answer in time.
     var wasCutOff: Bool { self.socket.isSevered }
@@ -83,6 +87,11 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     /// Begins a transaction; a statement that ends it by itself, as MySQL's `CREATE TABLE` does, begins the next one.
     public func begin(_ options: TransactionOptions) async throws {
         try await self.run { session throws(SQLError) in try session.begin(options) }
+    }
+
+    /// Has the server stop what takes longer; nil for the session's own limit.
+    package func limitStatements(to time: Duration?) async throws {
+        try await self.run { session throws(SQLError) in try session.handle.limitStatements(to: time) }
     }
 
     /// Makes the transaction's changes permanent.
@@ -199,6 +208,7 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
     private func note(_ session: MySQLSession) {
         if session.isLost { self.isLost.store(true, ordering: .relaxed) }
         self.isInTransaction.store(session.handle.isInTransaction, ordering: .relaxed)
+        if session.handle.isMarked { self.hasMarks.store(true, ordering: .relaxed) }
     }
 
     private func openSession() throws(SQLError) -> MySQLSession {
@@ -211,15 +221,5 @@ public final class MySQLConnection: SQLConnection, PooledConnection, @unchecked 
 
 extension SQLQuery {
     /// Whether the statement begins like one that changes nothing; `WITH` may, on MySQL, begin one that does.
-    var onlyReads: Bool { self.begins(with: ["select", "values", "table"]) }
-
-    /// Whether the first word, behind spaces and parentheses, is one of these, which are in lower case.
-    func begins(with words: [String]) -> Bool {
-        var text = self.pieces[0].utf8[...]
-        while let first = text.first, first <= UInt8(ascii: " ") || first == UInt8(ascii: "(") { text.removeFirst() }
-        // Bit 5 makes ASCII letters lower-case ones.
-        return words.contains { word in
-            text.count >= word.utf8.count && zip(text, word.utf8).allSatisfy { $0 | 0x20 == $1 }
-        }
-    }
+    var onlyReads: Bool { ["SELECT", "VALUES", "TABLE"].contains(self.firstWord) }
 }

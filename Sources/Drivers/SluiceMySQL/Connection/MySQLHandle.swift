@@ -15,6 +15,8 @@ final class MySQLHandle {
     private(set) var isolation: TransactionOptions.Isolation?
     private var statements = RecencyList<[String], MySQLStatement>()
     private var parameters = MySQLParameters()
+    /// Whether a statement may have left something in the session that outlives its transaction.
+    private(set) var isMarked = false
 
     /// Takes an open connection over.
     init(_ pointer: UnsafeMutablePointer<MYSQL>) {
@@ -109,6 +111,7 @@ final class MySQLHandle {
             _ = self.statements.remove(query.pieces)
             return try self.executePrepared(query)
         } catch  where error.engineCode == Int(ER_UNSUPPORTED_PS) && query.values.isEmpty {
+            if query.marksSession { self.isMarked = true }
             return try self.executeText(query.text)
         }
     }
@@ -118,7 +121,7 @@ final class MySQLHandle {
     /// Prepared for this once, since a cursor is closed with its statement. What is no query, a procedure call for example, has
     /// no cursor.
     func openCursor(_ query: SQLQuery, batch: Int) throws(SQLError) -> MySQLCursor {
-        guard query.begins(with: ["select", "values", "table", "with"]) else {
+        guard query.onlyReads || query.firstWord == "WITH" else {
             return MySQLCursor(try self.execute(query).rows, batch: batch)
         }
         try self.check(query)
@@ -142,6 +145,7 @@ final class MySQLHandle {
     private func executePrepared(_ query: SQLQuery) throws(SQLError) -> SQLResult {
         let statement = try self.statement(query)
         try self.bind(query, to: statement)
+        if statement.marksSession { self.isMarked = true }
         defer { if statement.isStale { _ = self.statements.remove(query.pieces) } }
         return try statement.execute()
     }
@@ -158,7 +162,7 @@ final class MySQLHandle {
 
     func statement(_ query: SQLQuery) throws(SQLError) -> MySQLStatement {
         if let statement = self.statements.touch(query.pieces) { return statement }
-        let statement = try MySQLStatement(query.text, on: self.pointer)
+        let statement = try MySQLStatement(query.text, on: self.pointer, marksSession: query.marksSession)
         if self.statements.count >= Self.statementLimit { _ = self.statements.removeOldest() }
         self.statements.add(statement, for: query.pieces, cost: 1)
         return statement

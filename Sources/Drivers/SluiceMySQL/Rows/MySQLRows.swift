@@ -14,6 +14,7 @@ final class MySQLRows: SQLRowStorage, @unchecked Sendable {
     private static let null = UInt32.max
 
     let columns: SQLColumns
+    let columnCount: Int
     let rowCount: Int
     private let kinds: [MySQLKind]
     private let offsets: UnsafeMutablePointer<UInt32>
@@ -32,6 +33,7 @@ final class MySQLRows: SQLRowStorage, @unchecked Sendable {
         }
         guard size < Int(Self.null) else { throw SQLError(.decoding, message: "the result is larger than 4 GiB") }
         self.columns = columns.names
+        self.columnCount = columns.kinds.count
         self.kinds = columns.kinds
         self.rowCount = count
         // And 16 bytes more, since a length of nine bytes is read whole even where a row is cut short.

@@ -134,7 +134,9 @@ final class MySQLLanes: Sendable {
     private func serve(on connection: MySQLConnection) {
         let end = SystemTime.shared.now.advanced(by: Self.turn.time)
         for _ in 0..<Self.turn.count {
-            guard connection.isUsable, SystemTime.shared.now < end, let call = self.next() else { break }
+            guard connection.isUsable, !connection.isMarked, SystemTime.shared.now < end, let call = self.next() else {
+                break
+            }
             guard call.begin(on: connection) else { continue }
             let result = connection.executeHere(call.query, call.run)
             if connection.isDirty { connection.resetHere() }
@@ -180,18 +182,22 @@ final class MySQLLanes: Sendable {
             return late
         }
         guard !late.isEmpty else { return }
+        let lanes = self.state.withLock { $0.laneCount }
         let error = SQLError(
-            .pool, message: "\(self.pool.name): no connection was free in time; \(self.pool.status)", hasRun: false)
+            .pool,
+            message:
+                "\(self.pool.name): no connection was free in time: \(lanes) are at single statements; \(self.pool.status)",
+            hasRun: false)
         for call in late { call.end(.failure(error)) }
     }
 }
 
 extension ConnectionPool where Connection == MySQLConnection {
-    /// Takes a connection back whose transactions have ended.
+    /// Takes a connection back whose transactions have ended; one whose session was changed is closed.
     ///
     /// If it was lost, those opened before it are closed too, since what ended it will have ended them.
     func takeBack(_ connection: MySQLConnection) {
         if !connection.isUsable, !connection.wasCutOff { self.invalidate(because: connection) }
-        self.release(connection, isReusable: connection.isUsable && !connection.wasCutOff)
+        self.release(connection, isReusable: connection.isUsable && !connection.wasCutOff && !connection.isMarked)
     }
 }

@@ -7,6 +7,8 @@ final class MySQLStatement {
     let pointer: UnsafeMutablePointer<MYSQL_STMT>
     /// How many values it wants.
     let parameterCount: Int
+    /// Whether its session is not to be anybody else's afterwards.
+    let marksSession: Bool
     private let connection: UnsafeMutablePointer<MYSQL>
     private var columns: MySQLColumns?
     /// Whether a table was changed since it was prepared, so that the library's names of the columns are no longer true.
@@ -15,7 +17,9 @@ final class MySQLStatement {
     /// Prepares `text`.
     ///
     /// - Throws: ``SQLError``; nothing has run.
-    init(_ text: String, on connection: UnsafeMutablePointer<MYSQL>) throws(SQLError) {
+    init(
+        _ text: String, on connection: UnsafeMutablePointer<MYSQL>, marksSession: Bool = false
+    ) throws(SQLError) {
         guard let pointer = mysql_stmt_init(connection) else {
             throw SQLError(.storage, message: "no memory for a statement", hasRun: false)
         }
@@ -23,6 +27,7 @@ final class MySQLStatement {
         let status = text.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) { mysql_stmt_prepare(pointer, $0.baseAddress, UInt($0.count)) }
         }
+        self.marksSession = marksSession
         self.pointer = pointer
         self.connection = connection
         self.parameterCount = Int(mysql_stmt_param_count(pointer))

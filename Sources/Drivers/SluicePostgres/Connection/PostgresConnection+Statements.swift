@@ -76,13 +76,14 @@ extension PostgresConnection {
             if known.statement.changesSession, self.isShared.load(ordering: .relaxed) {
                 return .failure(.sharedSession)
             }
+            if known.statement.marksSession { state.isMarked = true }
             return .success(known)
         }
         let statement = self.statements.statement(for: query)
         if statement.changesSession, self.isShared.load(ordering: .relaxed) { return .failure(.sharedSession) }
-        guard !statement.text.utf8.contains(0) else {
-            return .failure(.zeroByte)
-        }
+        guard !statement.text.utf8.contains(0) else { return .failure(.zeroByte) }
+        guard !statement.isCopy else { return .failure(.copyAsStatement) }
+        if statement.marksSession { state.isMarked = true }
         let waste = state.prepared.add(statement)
         for name in waste { if let failure = self.sendPlain("DEALLOCATE \(name)") { return .failure(failure) } }
         request.preparing = (statement, waste.count)
@@ -186,6 +187,9 @@ extension SQLError {
         .statement, message: "the statement changes its session: run it in withTransaction or on a lent connection",
         hasRun: false)
 
+    fileprivate static let copyAsStatement = SQLError(
+        .statement, message: "COPY is no statement to be executed: use bulkInsert, copyIn or copyOut", hasRun: false)
+
     /// Whether what was prepared does not fit any more: the plan's result type has changed, or the name is gone or taken.
     fileprivate var isStalePlan: Bool {
         switch self.sqlState {
@@ -204,8 +208,10 @@ extension SQLError {
     /// The error without the bound values that the server may have quoted, as the name of a table for example.
     func without(_ values: [SQLValue]) -> SQLError {
         var message = self.message
-        for case .text(let text) in values where message.contains("\"\(text)\"") {
-            message = message.replacing("\"\(text)\"", with: "…")
+        for case .text(let text) in values where !text.isEmpty {
+            // A short one is a part of many words.
+            let quoted = text.utf8.count < 4 ? "\"\(text)\"" : text
+            message = message.replacing(quoted, with: "…")
         }
         guard message != self.message else { return self }
         return SQLError(

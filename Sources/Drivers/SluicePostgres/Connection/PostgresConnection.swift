@@ -23,6 +23,10 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         var token: UInt64 = 0
         /// What is prepared here.
         var prepared = PreparedStatements()
+        /// Whether a borrower has left something in the session that is not the next one's.
+        var isMarked = false
+        /// How many cursors lie one inside the other.
+        var cursorCount = 0
         /// How many statements the server may still be at that this side has given up.
         var leftBehind = 0
     }
@@ -74,6 +78,8 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         case busy
         /// A transaction is open, so that it cannot be lent to another.
         case inTransaction
+        /// Its session is not as it was opened.
+        case marked
         case lost
     }
 
@@ -82,7 +88,8 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         self.state.withLock { state in
             if state.failure != nil { return .lost }
             if state.requests.contains(where: \.isDone) { return .busy }
-            return Self.isInTransaction(self.handle) ? .inTransaction : .free
+            if Self.isInTransaction(self.handle) { return .inTransaction }
+            return state.isMarked ? .marked : .free
         }
     }
 
@@ -181,12 +188,12 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
         let lost = self.state.withLock { state -> SQLError? in
             guard state.failure == nil else { return nil }
             let isOpen = self.consume()
-            self.collect(&state, &done, &answered)
+            let confusion = self.collect(&state, &done, &answered)
             while let notification = PQnotifies(self.handle) {
                 notifications.append(PostgresNotification(notification))
                 PQfreemem(notification)
             }
-            return isOpen ? self.flush(&state) : .lost(self.handle)
+            return confusion ?? (isOpen ? self.flush(&state) : .lost(self.handle))
         }
         for continuation in done { continuation.resume() }
         for watcher in answered { watcher.settle(true) }
@@ -232,7 +239,7 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
 
     private func collect(
         _ state: inout State, _ done: inout [UnsafeContinuation<Void, Never>], _ answered: inout [Suspension<Bool>]
-    ) {
+    ) -> SQLError? {
         // Two commands' results are separated by a nil; more of them in a row than there are commands means that there is nothing.
         var nils = 0
         while let request = state.requests.first, PQisBusy(self.handle) == 0, nils < 8 {
@@ -249,14 +256,20 @@ final class PostgresConnection: PooledConnection, SQLConnection, ReactorHandler,
                 if let continuation = request.finish() { done.append(continuation) }
             case PGRES_PIPELINE_ABORTED:
                 PQclear(result)
+            case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+                // libpq would give it again and again.
+                PQclear(result)
+                return .copyBegun
             default:
                 if PQresultStatus(result) == PGRES_FATAL_ERROR, let statement = request.unprepared {
                     state.prepared.remove(statement)
+                    request.hasRun = false
                 }
                 if request.isDone { PQclear(result) } else { request.append(result) }
                 request.answerCount += 1
             }
         }
+        return nil
     }
 
     /// Takes the socket from the reactor, and then calls `body`, on the reactor's thread or, once that has ended, here.
@@ -277,6 +290,9 @@ extension SQLError {
     static let notSent = SQLError(.connection, message: "the connection is closed", hasRun: false)
     /// The server did not answer in time, and is not waited for any more.
     static let unanswered = SQLError(.connection, message: "the server did not answer and the connection was given up")
+
+    /// The server waits for rows, or sends them, and nobody has asked for that.
+    fileprivate static let copyBegun = SQLError(.connection, message: "the server began a copy that was not asked for")
 
     /// The connection was lost before the statement could be sent.
     static func notSent(because error: SQLError) -> SQLError {

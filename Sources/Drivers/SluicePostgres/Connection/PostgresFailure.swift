@@ -4,6 +4,8 @@ import SluiceSQL
 
 extension SQLError {
     static let zeroByte = SQLError(.statement, message: "a statement has no zero byte", hasRun: false)
+    static let zeroByteInText = SQLError(
+        .statement, message: "PostgreSQL keeps no text with a zero byte", hasRun: false)
 
     /// What a result of the server's says went wrong.
     ///

@@ -28,9 +28,7 @@ struct PostgresParameters {
             case .real(let value): self.bytes += value.description.utf8
             case .text(let value):
                 self.bytes += value.utf8
-                guard !self.bytes[start...].contains(0) else {
-                    throw SQLError(.statement, message: "PostgreSQL keeps no text with a zero byte", hasRun: false)
-                }
+                guard !self.bytes[start...].contains(0) else { throw .zeroByteInText }
             case .timestamp(let value): self.bytes += "\(SQLTimestamp.text(value))+00".utf8
             case .blob(let value):
                 self.bytes += value

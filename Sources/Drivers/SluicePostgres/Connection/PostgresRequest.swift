@@ -19,6 +19,8 @@ final class PostgresRequest: @unchecked Sendable {
     var failure: SQLError?
     var abandonment: Abandonment?
     var isSent = false
+    /// False if the statement could not even be prepared.
+    var hasRun = true
     var isDone = false
     var continuation: UnsafeContinuation<Void, Never>?
     /// Told when everything has been answered, or never will be.
@@ -52,7 +54,11 @@ final class PostgresRequest: @unchecked Sendable {
     /// The last answer, which is the caller's to free; or the first that is an error.
     func take() throws(SQLError) -> OpaquePointer {
         let failed = self.results.first { PQresultStatus($0) == PGRES_FATAL_ERROR }
-        if let failed { throw SQLError(postgres: failed) }
+        if let failed {
+            var error = SQLError(postgres: failed)
+            if !self.hasRun { error.hasRun = false }
+            throw error
+        }
         if let failure = self.failure { throw failure }
         guard let last = self.results.popLast() else {
             throw SQLError(.connection, message: "the server gave no answer")

@@ -11,13 +11,20 @@ final class PostgresStatement: Sendable {
     let pieces: [String]
     /// Whether it changes the session or its transaction, and so is none that others may stand beside.
     let changesSession: Bool
+    /// Whether its session is not to be anybody else's afterwards.
+    let marksSession: Bool
+    /// Whether it would take the connection out of the mode in which it can be used.
+    let isCopy: Bool
     private let known = Mutex<PostgresColumns?>(nil)
 
     init(name: String, _ query: SQLQuery) {
         self.name = name
         self.text = query.text(for: .postgres)
         self.pieces = query.pieces
-        self.changesSession = Self.sessionWords.contains(query.firstWord)
+        let word = query.firstWord
+        self.changesSession = Self.sessionWords.contains(word)
+        self.marksSession = query.marksSession
+        self.isCopy = word == "COPY"
     }
 
     private static let sessionWords: Set<String> = [

@@ -62,9 +62,7 @@ extension PostgresConnection {
         for (value, piece) in zip(query.values, query.pieces.dropFirst()) {
             text += try self.literal(value) + piece
         }
-        guard !text.utf8.contains(0) else {
-            throw SQLError(.statement, message: "a statement has no zero byte", hasRun: false)
-        }
+        guard !text.utf8.contains(0) else { throw .zeroByte }
         return "COPY (\(text)) TO STDOUT (FORMAT \(format.rawValue))"
     }
 
@@ -80,9 +78,7 @@ extension PostgresConnection {
             text =
                 "\\x" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         }
-        guard !text.utf8.contains(0) else {
-            throw SQLError(.statement, message: "PostgreSQL keeps no text with a zero byte", hasRun: false)
-        }
+        guard !text.utf8.contains(0) else { throw .zeroByteInText }
         let escaped = self.state.withLock { _ in PQescapeLiteral(self.handle, text, text.utf8.count) }
         guard let escaped else { throw .lost(self.handle) }
         defer { PQfreemem(escaped) }

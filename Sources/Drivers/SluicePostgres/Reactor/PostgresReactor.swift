@@ -37,8 +37,6 @@ final class PostgresReactor: TaskExecutor, Sendable {
     private let epoll: Int32
     private let bell: Int32
     private let state = Mutex(State())
-    /// The running thread's identity, or 0 before it runs.
-    private let identity = Atomic<UInt>(0)
 
     init() throws(SQLError) {
         self.epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
@@ -128,7 +126,6 @@ final class PostgresReactor: TaskExecutor, Sendable {
 
     private func run() {
         DedicatedThread.nameCurrent("postgres")
-        self.identity.store(DedicatedThread.currentIdentity, ordering: .relaxed)
         let capacity: Int32 = 64
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
         defer { events.deallocate() }
@@ -144,6 +141,8 @@ final class PostgresReactor: TaskExecutor, Sendable {
             if isStopped, batch.isEmpty { break }
             let mustWait = batch.isEmpty
             batch.removeAll(keepingCapacity: true)
+            // Where the servers share our processors, they answer meanwhile, and one look finds several answers.
+            if mustWait { sched_yield() }
             let count = epoll_wait(self.epoll, events, capacity, mustWait ? -1 : 0)
             for index in 0..<max(0, Int(count)) {
                 let token = events[index].data.u64

@@ -6,7 +6,8 @@ import SluiceSQL
 final class PostgresColumns: Sendable {
     let columns: SQLColumns
     let types: [UInt32]
-    private let kinds: [PostgresType?]
+    /// The types, nil for those that we know no better than as text.
+    let kinds: [PostgresType?]
 
     init(_ result: OpaquePointer) {
         let indices = 0..<PQnfields(result)
@@ -29,8 +30,6 @@ final class PostgresColumns: Sendable {
         }
         return true
     }
-
-    func kind(_ column: Int) -> PostgresType? { self.kinds[column] }
 }
 
 /// Rows in libpq's own form, each value decoded where it is read.
@@ -39,13 +38,17 @@ final class PostgresColumns: Sendable {
 final class PostgresRows: SQLRowStorage, @unchecked Sendable {
     private let result: OpaquePointer
     private let description: PostgresColumns
+    private let kinds: [PostgresType?]
     private let isBinary: Bool
+    let columnCount: Int
     let rowCount: Int
 
     /// Takes the result over.
     init(_ result: OpaquePointer, _ description: PostgresColumns) {
         self.result = result
         self.description = description
+        self.kinds = description.kinds
+        self.columnCount = description.kinds.count
         self.isBinary = PQnfields(result) > 0 && PQfformat(result, 0) == 1
         self.rowCount = Int(PQntuples(result))
     }
@@ -55,13 +58,13 @@ final class PostgresRows: SQLRowStorage, @unchecked Sendable {
     var columns: SQLColumns { self.description.columns }
 
     func value(row: Int, column: Int) -> SQLValue {
-        precondition(column >= 0 && column < self.description.types.count, "there is no column \(column)")
-        let (row, index) = (Int32(row), Int32(column))
+        precondition(column >= 0 && column < self.columnCount, "there is no column \(column)")
+        let (row, index) = (Int32(truncatingIfNeeded: row), Int32(truncatingIfNeeded: column))
         let length = Int(PQgetlength(self.result, row, index))
         // Only an empty value needs the question whether it is one at all.
         if length == 0, PQgetisnull(self.result, row, index) == 1 { return .null }
         let bytes = UnsafeRawBufferPointer(start: PQgetvalue(self.result, row, index), count: length)
-        let kind = self.description.kind(column)
+        let kind = self.kinds[column]
         if self.isBinary, let kind { return kind.binary(bytes) }
         return PostgresType.text(bytes, kind)
     }

@@ -30,7 +30,7 @@ enum PostgresType: UInt32, Sendable {
     case jsonb = 3802
 
     /// Microseconds from 1970 to 2000, where PostgreSQL's time begins.
-    private static let epoch: Int64 = 946_684_800_000_000
+    static let epoch: Int64 = 946_684_800_000_000
 
     /// A value from its binary form.
     func binary(_ bytes: UnsafeRawBufferPointer) -> SQLValue {
@@ -75,15 +75,27 @@ enum PostgresType: UInt32, Sendable {
         switch value {
         case .max: .text("infinity")
         case .min: .text("-infinity")
-        default: .timestamp(value + Self.epoch)
+        default: Self.finite(value)
         }
+    }
+
+    private static func finite(_ value: Int64) -> SQLValue {
+        let (microseconds, isTooFar) = value.addingReportingOverflow(Self.epoch)
+        guard isTooFar else { return .timestamp(microseconds) }
+        let (days, rest) = value.quotientAndRemainder(dividingBy: 86_400_000_000)
+        return .text("\(Self.date(of: days)) \(Self.time(rest))")
+    }
+
+    /// A day as text, counted from the beginning of 2000.
+    private static func date(of days: Int64) -> String {
+        String(SQLTimestamp.text(days: days + Self.epoch / 86_400_000_000, microseconds: 0).prefix { $0 != " " })
     }
 
     private static func date(_ days: Int32) -> SQLValue {
         switch days {
         case .max: .text("infinity")
         case .min: .text("-infinity")
-        default: .text(String(SQLTimestamp.text(Int64(days) * 86_400_000_000 + Self.epoch).prefix { $0 != " " }))
+        default: .text(Self.date(of: Int64(days)))
         }
     }
 

@@ -9,7 +9,8 @@ extension SQLTransaction {
     ///   - columns: The columns' names, at least one, in the order of a row's values.
     ///   - rows: Rows of as many values each; read no further ahead than 10,000 rows or about 1 MiB.
     /// - Returns: How many rows there were.
-    /// - Throws: ``SQLError``, of kind `statement` if a row has another number of values; what `rows` throws.
+    /// - Throws: ``SQLError``, of kind `statement` if a row has another number of values; what `rows` throws. Once the rows have
+    ///   begun to be read no error has the transaction repeated.
     @discardableResult
     public func bulkInsert<Rows: AsyncSequence>(
         into table: String, columns: [String], _ rows: Rows
@@ -41,7 +42,7 @@ extension Database {
         var options = TransactionOptions.write
         options.timeout = timeout
         return try await self.withTransaction(options) { transaction in
-            try await SQLError.final(once: { true }) { try await transaction.insertInBulk(table, columns, rows) }
+            try await transaction.insertInBulk(table, columns, rows)
         }
     }
 
@@ -77,9 +78,42 @@ extension SQLTransaction {
         let table = try SQLIdentifier(table)
         let columns = try columns.map { name throws(SQLError) in try SQLIdentifier(name) }
         let names = columns.map(\.name).joined(separator: ", ")
-        return try await self.changing(table.name, "bulk insert into \(table.name) (\(names))") { connection in
-            try await connection.bulkInsert(into: table, columns: columns, rows)
+        let source = self.watch.companion()
+        // Rows that are read once cannot be read again from their beginning.
+        return try await SQLError.final(once: { source.hasBegun }) {
+            try await self.changing(table.name, "bulk insert into \(table.name) (\(names))", beside: source) {
+                connection in
+                try await connection.bulkInsert(
+                    into: table, columns: columns, CompanionRows(base: rows, companion: source))
+            }
         }
+    }
+}
+
+/// Rows whose making is not the statement's time.
+private struct CompanionRows<Base: AsyncSequence>: AsyncSequence {
+    let base: Base
+    let companion: StatementCompanion
+
+    struct Iterator: AsyncIteratorProtocol {
+        var base: Base.AsyncIterator
+        let companion: StatementCompanion
+
+        mutating func next(isolation actor: isolated (any Actor)?) async throws -> Base.Element? {
+            let start = self.companion.begin()
+            do {
+                let element = try await self.base.next(isolation: actor)
+                self.companion.end(start)
+                return element
+            } catch {
+                self.companion.end(start, error)
+                throw error
+            }
+        }
+    }
+
+    func makeAsyncIterator() -> Iterator {
+        Iterator(base: self.base.makeAsyncIterator(), companion: self.companion)
     }
 }
 

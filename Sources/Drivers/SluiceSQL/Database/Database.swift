@@ -20,7 +20,8 @@ public final class Database: SQLExecutor {
     private let makeTransactions: @Sendable (Duration) -> Pipeline<Nested<Deadline, Retry>>
     private let transactions: Pipeline<Nested<Deadline, Retry>>
     private let versions: DatabaseVersions
-    private let watch: StatementWatch
+    let watch: StatementWatch
+    private let time: any TimeSource
     /// Who is told of what was changed, once it is committed.
     let changes = CommittedChanges()
 
@@ -65,6 +66,7 @@ public final class Database: SQLExecutor {
         self.driver = driver
         self.timeout = timeout
         self.observer = observer
+        self.time = time
         self.versions = DatabaseVersions(driver: driver, time: time)
         self.watch = StatementWatch(observer: observer, slowAfter: slowStatement, time: time)
         self.statements = Pipeline("database.statement", time: time, observer: observer) {
@@ -109,27 +111,29 @@ public final class Database: SQLExecutor {
 
     /// Runs one statement, which takes effect by itself.
     ///
+    /// A statement that begins with `SELECT` is taken for one that only reads. If it calls a function that changes something, say
+    /// what by ``execute(_:changing:)``.
+    ///
     /// - Throws: ``SQLError``; of kind `connection` with `hasRun` nil if the connection was lost and it is unknown whether the
     ///   statement took effect.
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
-        try await self.execute(query, self.changes.hasListeners ? query.undeclaredChange : CacheInvalidation())
+        try await self.execute(query) { query.undeclaredChange }
     }
 
     /// Runs one statement that changes the named tables and no others, so that what was read from others stays cached.
     ///
     /// - Throws: As ``execute(_:)``.
     public func execute(_ query: SQLQuery, changing tables: Set<String>) async throws -> SQLResult {
-        try await self.execute(
-            query, self.changes.hasListeners ? CacheInvalidation(tables: tables) : CacheInvalidation())
+        try await self.execute(query) { CacheInvalidation(tables: tables) }
     }
 
-    private func execute(_ query: SQLQuery, _ change: CacheInvalidation) async throws -> SQLResult {
+    private func execute(_ query: SQLQuery, _ change: () -> CacheInvalidation) async throws -> SQLResult {
         if let fault = query.fault { throw fault }
         let outcome = await self.statements.outcome(isIdempotent: false) { (_: OperationContext) async throws in
             try await self.watch.run(query) { try await self.driver.execute(query, .write) }
         }
-        // Also after an error: the statement may have taken effect all the same.
-        await self.changes.announce(change)
+        // Also after an error: the statement may have taken effect all the same. Whoever listens by now has to hear of it.
+        if self.changes.hasListeners { await self.changes.announce(change()) }
         let result = try outcome.get()
         self.versions.noteCommit()
         return result
@@ -210,7 +214,7 @@ public final class Database: SQLExecutor {
         } catch {
             // The first error is the one to report; a connection that cannot roll back reports itself at its next use.
             try? await self.watch.run(named: "ROLLBACK") { try await connection.rollback() }
-            throw error
+            throw transaction.judged(error)
         }
         transaction.noteCommit()
         do {
@@ -231,8 +235,13 @@ public final class Database: SQLExecutor {
     }
 
     /// Answers if the database does.
-    public func ping() async throws {
+    ///
+    /// - Returns: How long it took, the wait for a connection included.
+    @discardableResult
+    public func ping() async throws -> Duration {
+        let start = self.time.now
         _ = try await self.rows("SELECT 1")
+        return start.duration(to: self.time.now)
     }
 
     /// Waits for calls under way and closes every connection; later calls are turned away.

@@ -8,11 +8,13 @@ public final class SQLTransaction: SQLExecutor {
         var afterCommit: [@Sendable () async -> Void] = []
         var change = CacheInvalidation()
         var hasBegunCommit = false
+        /// The connection's last error.
+        var lastFailure: SQLError?
     }
 
     private let connection: any SQLConnection
     private let state = Mutex(State())
-    private let watch: StatementWatch
+    let watch: StatementWatch
     /// Which run of the closure this is, from 1: a transaction that met others is repeated whole.
     public let attempt: Int
     /// Whether anybody wants to know what it changes.
@@ -37,23 +39,25 @@ public final class SQLTransaction: SQLExecutor {
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
         if let fault = query.fault { throw fault }
         if self.tracksChanges { self.note(query.undeclaredChange) }
-        return try await self.watch.run(query) { try await self.connection.execute(query) }
+        return try await self.own { try await self.watch.run(query) { try await self.connection.execute(query) } }
     }
 
     /// Runs one statement that changes the named tables and no others, so that what was read from others stays cached.
     public func execute(_ query: SQLQuery, changing tables: Set<String>) async throws -> SQLResult {
         if let fault = query.fault { throw fault }
         if self.tracksChanges { self.note(CacheInvalidation(tables: tables)) }
-        return try await self.watch.run(query) { try await self.connection.execute(query) }
+        return try await self.own { try await self.watch.run(query) { try await self.connection.execute(query) } }
     }
 
-    /// Has the connection itself do something that changes a table; `text` is what observers know it by.
+    /// Has the connection itself change a table with rows that somebody makes; `text` is what observers know it by.
     func changing<Value>(
-        _ table: String, _ text: @autoclosure () -> String, _ body: (any SQLConnection) async throws -> Value
+        _ table: String, _ text: @autoclosure () -> String, beside companion: StatementCompanion,
+        _ body: (any SQLConnection) async throws -> Value
     ) async throws -> Value {
         if self.tracksChanges { self.note(CacheInvalidation(tables: [table])) }
-        guard self.watch.observer != nil else { return try await body(self.connection) }
-        return try await self.watch.run(named: text()) { try await body(self.connection) }
+        return try await self.own {
+            try await self.watch.run(named: text(), beside: companion) { try await body(self.connection) }
+        }
     }
 
     /// Has caches drop what they keep under tags, once the transaction has been committed.
@@ -87,8 +91,10 @@ public final class SQLTransaction: SQLExecutor {
             state.savepoints += 1
             return (state.savepoints, state.afterCommit.count)
         }
+        // By how deep it lies, so that there are few texts to prepare however many savepoints there are.
+        defer { self.state.withLock { $0.savepoints -= 1 } }
         let name = try SQLIdentifier("sluice_\(number)")
-        try await self.command("SAVEPOINT \(name)")
+        try await self.command("SAVEPOINT", name)
         let value: Value
         do {
             value = try await body(self)
@@ -97,17 +103,37 @@ public final class SQLTransaction: SQLExecutor {
             self.state.withLock { $0.afterCommit.removeSubrange(kept...) }
             // A cancelled task undoes the whole transaction, which needs no savepoint; and so does an engine that already has.
             if !Task.isCancelled {
-                try await self.command("ROLLBACK TO SAVEPOINT \(name)")
-                try await self.command("RELEASE SAVEPOINT \(name)")
+                try await self.command("ROLLBACK TO SAVEPOINT", name)
+                try await self.command("RELEASE SAVEPOINT", name)
             }
             throw error
         }
-        try await self.command("RELEASE SAVEPOINT \(name)")
+        try await self.command("RELEASE SAVEPOINT", name)
         return value
     }
 
-    private func command(_ query: SQLQuery) async throws {
-        _ = try await self.watch.run(query) { try await self.connection.execute(query) }
+    /// Observers know it by its word alone, since there may be many names.
+    private func command(_ word: String, _ name: SQLIdentifier) async throws {
+        let query = SQLQuery(stringLiteral: "\(word) \(name.quoted)")
+        _ = try await self.own { try await self.watch.run(named: word) { try await self.connection.execute(query) } }
+    }
+
+    /// Has the connection do something, and remembers how it failed.
+    private func own<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch let error as SQLError {
+            self.state.withLock { $0.lastFailure = error }
+            throw error
+        }
+    }
+
+    /// An error that the closure ended with, as what it is to the transaction: one of another database, or of the closure's own
+    /// making, says nothing of whether this transaction is worth repeating.
+    func judged(_ error: any Error) -> any Error {
+        guard var error = error as? SQLError, error != self.state.withLock({ $0.lastFailure }) else { return error }
+        error.isFinal = true
+        return error
     }
 
     /// Runs `action` once the transaction has been committed; never if it is not.
@@ -134,11 +160,20 @@ public final class SQLTransaction: SQLExecutor {
     func forEachBatch(of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void) async throws {
         precondition(size >= 1, "a batch has at least one row (is \(size))")
         if self.tracksChanges { self.note(query.undeclaredChange) }
-        let reader = StatementReader(self.watch.time)
-        try await self.watch.run(query, for: reader) {
-            try await self.connection.forEachBatch(of: size, query) { rows in
-                try await reader.read { try await body(rows) }
-                try Task.checkCancellation()
+        let reader = self.watch.companion()
+        try await self.own {
+            try await self.watch.run(named: query.fingerprint, beside: reader) {
+                try await self.connection.forEachBatch(of: size, query) { rows in
+                    let start = reader.begin()
+                    do {
+                        try await body(rows)
+                        reader.end(start)
+                    } catch {
+                        reader.end(start, error)
+                        throw error
+                    }
+                    try Task.checkCancellation()
+                }
             }
         }
     }

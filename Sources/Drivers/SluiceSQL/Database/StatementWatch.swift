@@ -27,19 +27,25 @@ struct StatementWatch: Sendable {
         }
     }
 
-    /// Runs a statement that hands its rows over to a reader, whose time and errors are not the statement's.
-    func run(_ query: SQLQuery, for reader: StatementReader, _ body: () async throws -> Void) async throws {
+    /// Runs a statement beside somebody whose time and errors are not the statement's.
+    func run<Value>(
+        named text: @autoclosure () -> String, beside companion: StatementCompanion, _ body: () async throws -> Value
+    ) async throws -> Value {
         guard let observer = self.observer else { return try await body() }
-        let (text, start) = (query.fingerprint, self.time.now)
+        let (text, start) = (text(), self.time.now)
         do {
-            try await body()
-            self.report(text, "success", start.duration(to: self.time.now) - reader.time, observer)
+            let value = try await body()
+            self.report(text, "success", start.duration(to: self.time.now) - companion.time, observer)
+            return value
         } catch {
-            let outcome = reader.hasFailed ? "success" : Self.outcome(error)
-            self.report(text, outcome, start.duration(to: self.time.now) - reader.time, observer)
+            let outcome = companion.hasFailed ? "success" : Self.outcome(error)
+            self.report(text, outcome, start.duration(to: self.time.now) - companion.time, observer)
             throw error
         }
     }
+
+    /// Somebody beside a statement; without an observer his time is not measured.
+    func companion() -> StatementCompanion { StatementCompanion(self.observer == nil ? nil : self.time) }
 
     private static func outcome(_ error: any Error) -> String {
         error is CancellationError ? "cancelled" : (error as? SQLError)?.kind.description ?? "failure"
@@ -54,26 +60,31 @@ struct StatementWatch: Sendable {
     }
 }
 
-/// How long the reader of a statement's rows has taken, and whether it was the one that failed.
-final class StatementReader {
+/// Whoever reads the rows of a statement while it runs, or makes those that it inserts: how long that has taken, and whether it was
+/// the one that failed.
+final class StatementCompanion {
     private(set) var time = Duration.zero
+    private(set) var hasBegun = false
     private(set) var hasFailed = false
-    private let source: any TimeSource
+    private let source: (any TimeSource)?
 
-    init(_ source: any TimeSource) {
+    /// Somebody who has done nothing yet.
+    ///
+    /// - Parameter source: The time line; nil if the time does not matter.
+    init(_ source: (any TimeSource)?) {
         self.source = source
     }
 
-    /// Lets it read.
-    func read(_ body: () async throws -> Void) async throws {
-        let start = self.source.now
-        defer { self.time += start.duration(to: self.source.now) }
-        do {
-            try await body()
-        } catch {
-            self.hasFailed = !(error is CancellationError)
-            throw error
-        }
+    /// It is his turn; the moment is for ``end(_:_:)``.
+    func begin() -> Instant? {
+        self.hasBegun = true
+        return self.source?.now
+    }
+
+    /// His turn is over.
+    func end(_ start: Instant?, _ error: (any Error)? = nil) {
+        if let start, let source { self.time += start.duration(to: source.now) }
+        if let error { self.hasFailed = !(error is CancellationError) }
     }
 }
 

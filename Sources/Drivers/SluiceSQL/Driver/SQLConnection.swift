@@ -34,6 +34,12 @@ public protocol SQLConnection: AnyObject, SQLExecutor {
     ) async throws -> Int where Rows.Element == [SQLValue]
 }
 
+/// A connection whose server has a limit of its own on how long a statement may run, which a transaction's options do not reach.
+package protocol StatementLimiting: SQLConnection {
+    /// Sets the limit of the statements that follow; nil for the session's own.
+    func limitStatements(to time: Duration?) async throws
+}
+
 extension SQLConnection {
     /// Inserts them by statements of many rows.
     public func bulkInsert<Rows: AsyncSequence>(

@@ -107,6 +107,6 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
 }
 
 extension SQLError: DeadlineReporting {
-    /// Whether the statement was stopped, or a connection not had, because the deadline had come.
+    /// Whether the statement was stopped, as at a deadline; an administrator's doing, or a limit of the server's own, looks alike.
     package var isAtDeadline: Bool { self.kind == .timeout }
 }

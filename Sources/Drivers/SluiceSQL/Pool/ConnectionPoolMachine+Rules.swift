@@ -21,13 +21,13 @@ extension ConnectionPoolMachine {
         while let (ticket, kind) = self.queue.first() {
             if let place = self.popIdle(now, &effects) {
                 self.queue.removeFirst()
-                let id = self.lend(place, kind)
+                let id = self.lend(place, kind, now)
                 if self.needsPing(place, now) {
                     self.ping(place, for: ticket, &effects)
                 } else {
                     effects.lent.append(Effects.Loan(ticket: ticket, connection: id))
                 }
-            } else if kind == .shared, let id = self.share(now, &effects) {
+            } else if kind == .shared, let id = self.share(now) {
                 self.queue.removeFirst()
                 effects.lent.append(Effects.Loan(ticket: ticket, connection: id))
             } else {
@@ -47,17 +47,20 @@ extension ConnectionPoolMachine {
     }
 
     /// Lends an idle connection.
-    mutating func lend(_ place: Int, _ kind: LeaseKind) -> Int {
+    mutating func lend(_ place: Int, _ kind: LeaseKind, _ now: Instant) -> Int {
         self.leaseCount += 1
         self.members[place]?.load = 1
+        self.members[place]?.progress = now
         self.members[place]?.phase = kind == .exclusive ? .exclusive : .shared
         if kind == .shared { self.shared.append(place) }
         return self.members[place]?.id ?? 0
     }
 
-    /// Lends the least loaded shared connection once more, the longest shared of equals, and opens one more in the background
-    /// while there are fewer than `size`.
-    mutating func share(_ now: Instant, _ effects: inout Effects) -> Int? {
+    /// Lends the least loaded shared connection once more, the longest shared of equals.
+    ///
+    /// Not while one more may be opened below `size`: nobody is to stand behind a statement that takes long without need.
+    mutating func share(_ now: Instant) -> Int? {
+        if self.openCount < self.settings.size, self.mayConnect(now) { return nil }
         var best: (place: Int, id: Int, load: Int)?
         for place in self.shared {
             guard let member = self.members[place], self.isShareable(member, now),
@@ -68,12 +71,15 @@ extension ConnectionPoolMachine {
         guard let best else { return nil }
         self.leaseCount += 1
         self.members[best.place]?.load += 1
-        if self.openCount < self.settings.size, self.mayConnect(now) { self.connect(&effects) }
         return best.id
     }
 
+    /// After so long without an answer those who share a connection are at something that takes long, and nobody joins them.
+    static let sharingPatience: Duration = .milliseconds(100)
+
     private func isShareable(_ member: Member, _ now: Instant) -> Bool {
-        member.doom == nil && !member.isPinged && now < member.expires && !self.isDistrusted(member.id)
+        now < member.progress.advanced(by: Self.sharingPatience) && member.doom == nil && !member.isPinged
+            && now < member.expires && !self.isDistrusted(member.id)
     }
 
     func needsPing(_ place: Int, _ now: Instant) -> Bool {
@@ -133,12 +139,17 @@ extension ConnectionPoolMachine {
 
     // MARK: Opening and closing
 
-    /// Opens connections for those who wait: beyond `size` for one who wants a connection alone, or when none is shared.
+    /// Opens connections for those who wait, one for each; beyond `size` as few as they can share, and only for one who wants a
+    /// connection alone or when none has room soon.
     mutating func replenish(_ now: Instant, _ effects: inout Effects) {
         guard !self.queue.isEmpty, !self.isClosed else { return }
         self.wake(at: now)
         let depth = self.settings.statementsPerConnection
         let wanted = self.queue.exclusiveCount + (self.queue.sharedCount + depth - 1) / depth
+        let waiting = self.queue.exclusiveCount + self.queue.sharedCount
+        while waiting > self.connectingCount, self.openCount < self.settings.size, self.mayConnect(now) {
+            self.connect(&effects)
+        }
         guard wanted > self.connectingCount, self.mayConnect(now) else { return }
         let hasRoomSoon = self.shared.contains { self.members[$0].map { self.isShareable($0, now) } ?? false }
         let limit =

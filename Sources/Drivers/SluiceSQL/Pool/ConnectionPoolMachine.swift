@@ -36,6 +36,8 @@ public struct ConnectionPoolMachine: Sendable {
         var load = 0
         /// When it came back last, or was opened.
         var since = Instant(nanoseconds: 0)
+        /// When one of those who share it was done last, or the first of them began.
+        var progress = Instant(nanoseconds: 0)
         /// When it is too old.
         var expires = Instant.distantFuture
         /// Why it is to be closed once nobody uses it.
@@ -134,13 +136,13 @@ public struct ConnectionPoolMachine: Sendable {
         self.wake(at: now)
         if self.queue.isEmpty {
             if let place = self.popIdle(now, &effects) {
-                let id = self.lend(place, kind)
+                let id = self.lend(place, kind, now)
                 guard self.needsPing(place, now) else { return .lent(id) }
                 self.lastTicket += 1
                 self.ping(place, for: self.lastTicket, &effects)
                 return .waiting(self.lastTicket)
             }
-            if kind == .shared, let id = self.share(now, &effects) { return .lent(id) }
+            if kind == .shared, let id = self.share(now) { return .lent(id) }
         }
         if self.isTurnedAway { return .unreachable }
         guard self.queue.count < self.settings.maximumWaiting else { return .full }
@@ -156,11 +158,11 @@ public struct ConnectionPoolMachine: Sendable {
         guard !self.isClosed, self.queue.isEmpty else { return (nil, effects) }
         self.wake(at: now)
         if let place = self.popIdle(now, &effects) {
-            if !self.needsPing(place, now) { return (self.lend(place, self.kind(kind)), effects) }
+            if !self.needsPing(place, now) { return (self.lend(place, self.kind(kind), now), effects) }
             self.idle.append(place)
             return (nil, effects)
         }
-        return (self.kind(kind) == .shared ? self.share(now, &effects) : nil, effects)
+        return (self.kind(kind) == .shared ? self.share(now) : nil, effects)
     }
 
     /// Leaves the queue.
@@ -190,6 +192,7 @@ public struct ConnectionPoolMachine: Sendable {
         }
         var effects = Effects()
         member.load -= 1
+        member.progress = now
         if !isReusable, member.doom == nil { member.doom = .broken }
         self.members[place] = member
         self.leaseCount -= 1

@@ -28,6 +28,17 @@ public enum SQLTimestamp {
     private static func write(_ microseconds: Int64, into buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         let days = microseconds.floored(by: self.microsecondsPerDay)
         let rest = microseconds - days * self.microsecondsPerDay
+        return self.write(days: days, rest, into: buffer)
+    }
+
+    /// The text of a moment that is too far from 1970 for its microseconds to be counted.
+    package static func text(days: Int64, microseconds: Int64) -> String {
+        String(unsafeUninitializedCapacity: self.maximumTextSize) { self.write(days: days, microseconds, into: $0) }
+    }
+
+    private static func write(
+        days: Int64, _ rest: Int64, into buffer: UnsafeMutableBufferPointer<UInt8>
+    ) -> Int {
         let (year, month, day) = Self.date(days: days)
         var count = 0
         func put(_ value: Int64, _ digits: Int, _ separator: Unicode.Scalar?) {
@@ -45,7 +56,7 @@ public enum SQLTimestamp {
             buffer[0] = UInt8(ascii: "-")
             count = 1
         }
-        put(abs(year), abs(year) < 10_000 ? 4 : 6, "-")
+        put(abs(year), abs(year) < 10_000 ? 4 : abs(year) < 1_000_000 ? 6 : 7, "-")
         put(month, 2, "-")
         put(day, 2, " ")
         put(rest / 3_600_000_000, 2, ":")
@@ -154,8 +165,12 @@ extension Int64 {
 }
 
 extension Date: SQLConvertible {
-    /// The moment, to the microsecond.
-    public var sqlValue: SQLValue { .timestamp(Int64((self.timeIntervalSince1970 * 1_000_000).rounded())) }
+    /// The moment, to the microsecond; one that is no number, or 292,000 years away, as a text that no database takes for a moment.
+    public var sqlValue: SQLValue {
+        let microseconds = (self.timeIntervalSince1970 * 1_000_000).rounded()
+        guard let exact = Int64(exactly: microseconds) else { return .text("\(self.timeIntervalSince1970) s") }
+        return .timestamp(exact)
+    }
 
     /// Takes a moment, or text that says one.
     public init?(sqlValue: SQLValue) {

@@ -36,13 +36,21 @@ public final class SQLColumns: Sendable {
 
 /// One row, as values that outlive the statement.
 public struct SQLRow: Sendable {
-    let storage: any SQLRowStorage
-    let index: Int
+    @usableFromInline let storage: any SQLRowStorage
+    @usableFromInline let index: Int
+
+    /// A row of a result; the number is in range.
+    @inlinable
+    init(storage: any SQLRowStorage, index: Int) {
+        self.storage = storage
+        self.index = index
+    }
 
     /// The names of its columns.
     public var columns: SQLColumns { self.storage.columns }
 
     /// The value of a column by its place, from 0.
+    @inlinable
     public subscript(_ column: Int) -> SQLValue { self.storage.value(row: self.index, column: column) }
 
     /// Its values, in the columns' order.
@@ -68,7 +76,7 @@ public struct SQLRow: Sendable {
     @inlinable
     public func decode<Value: SQLConvertible>(at index: Int, as type: Value.Type = Value.self) throws(SQLError) -> Value
     {
-        guard index < self.columns.names.count else { throw self.missing(index) }
+        guard index < self.storage.columnCount else { throw self.missing(index) }
         let value = self[index]
         guard let decoded = Value(sqlValue: value) else { throw self.mismatch(index, value, "\(Value.self)") }
         return decoded

@@ -7,6 +7,8 @@
 public protocol SQLRowStorage: AnyObject, Sendable {
     /// The columns' names.
     var columns: SQLColumns { get }
+    /// How many columns there are: asked for with every value, and so without a look at their names.
+    var columnCount: Int { get }
     /// How many rows there are.
     var rowCount: Int { get }
     /// One value; both numbers are in range.
@@ -15,9 +17,9 @@ public protocol SQLRowStorage: AnyObject, Sendable {
 
 /// A result's rows, in the engine's order.
 public struct SQLRows: RandomAccessCollection, Sendable {
-    private let storage: any SQLRowStorage
+    @usableFromInline let storage: any SQLRowStorage
     /// Where they begin in the storage.
-    private let offset: Int
+    @usableFromInline let offset: Int
     /// 0.
     public let startIndex = 0
     /// How many rows there are.
@@ -44,9 +46,9 @@ public struct SQLRows: RandomAccessCollection, Sendable {
     public static let none = SQLRows(SQLValues(columns: SQLColumns([]), rowCount: 0, values: []))
 
     /// One row.
+    @inlinable
     public subscript(position: Int) -> SQLRow {
-        precondition(
-            position >= 0 && position < self.endIndex, "there are \(self.endIndex) rows, and no row \(position)")
+        precondition(position >= 0 && position < self.endIndex, "there is no such row")
         return SQLRow(storage: self.storage, index: self.offset + position)
     }
 }
@@ -55,6 +57,8 @@ public struct SQLRows: RandomAccessCollection, Sendable {
 public final class SQLValues: SQLRowStorage {
     /// The columns' names.
     public let columns: SQLColumns
+    /// How many columns there are.
+    public let columnCount: Int
     /// How many rows there are.
     public let rowCount: Int
     private let values: [SQLValue]
@@ -66,10 +70,11 @@ public final class SQLValues: SQLRowStorage {
         precondition(
             values.count == rowCount * columns.names.count, "so many rows of so many columns are as many values")
         self.columns = columns
+        self.columnCount = columns.names.count
         self.rowCount = rowCount
         self.values = values
     }
 
     /// One value.
-    public func value(row: Int, column: Int) -> SQLValue { self.values[row * self.columns.names.count + column] }
+    public func value(row: Int, column: Int) -> SQLValue { self.values[row * self.columnCount + column] }
 }

@@ -32,15 +32,20 @@ extension Database {
         case .mysql:
             // On one connection, not in a transaction: each change of a schema would commit it.
             let outcome: Result<Value, any Error> = try await self.driver.withConnection(.write) { connection in
-                try await Self.lock(connection)
+                let limited = connection as? any StatementLimiting
+                try await limited?.limitStatements(to: Self.migrationTimeout)
                 let outcome: Result<Value, any Error>
                 do {
-                    outcome = .success(try await body(connection))
+                    try await Self.lock(connection)
+                    outcome = .success(try await body(WatchedConnection(connection: connection, watch: self.watch)))
                 } catch {
                     outcome = .failure(error)
                 }
                 // In a task of its own, since a cancelled one could not give the lock back.
-                await Task { _ = try? await connection.execute("SELECT RELEASE_LOCK(\(Self.lockName))") }.value
+                await Task {
+                    _ = try? await connection.execute("SELECT RELEASE_LOCK(\(Self.lockName))")
+                    try? await limited?.limitStatements(to: nil)
+                }.value
                 return outcome
             }
             // A connection keeps no account of what it changes.
@@ -57,5 +62,17 @@ extension Database {
         guard answer == 1 else {
             throw SQLError(.busy, message: "another process has been migrating this database for a minute")
         }
+    }
+}
+
+/// A connection without a transaction, whose statements are observed as a transaction's are.
+private struct WatchedConnection: SQLExecutor {
+    let connection: any SQLConnection
+    let watch: StatementWatch
+
+    var dialect: SQLDialect { self.connection.dialect }
+
+    func execute(_ query: SQLQuery) async throws -> SQLResult {
+        try await self.watch.run(query) { try await self.connection.execute(query) }
     }
 }

@@ -62,7 +62,8 @@ struct MigrationPlan {
                 throw self.error("\(status.id) is in the database and not in this program; update it")
             case .interrupted:
                 throw self.error(
-                    "\(status.id) stopped in the middle; put the schema right by hand, then say whether it is applied")
+                    "\(status.id) stopped in the middle; put the schema right by hand, then say what has become of it: sluice migrate resolve"
+                )
             }
         }
     }

@@ -30,7 +30,32 @@ extension SQLContract {
         try await scope.makeTable("readings", ["id": .key, "sensor": .text, "value": .real])
     }
 
+    /// Rows that are read once, and the fourth of which ends what reads them with an error that is worth another try.
+    private static var lostOnTheWay: AsyncThrowingStream<[SQLValue], any Error> {
+        AsyncThrowingStream { continuation in
+            for number in 1...3 { continuation.yield([.integer(Int64(number)), .text("s"), .null]) }
+            continuation.finish(throwing: SQLError(.serialization, message: "the victim of a deadlock"))
+        }
+    }
+
     static let bulk: [Check] = [
+        Check("a bulk insert that has begun to read its rows is not repeated, alone or in a transaction") { scope in
+            let table = try await Self.makeReadings(scope)
+            let columns = ["id", "sensor", "value"]
+            try await scope.expectError(.serialization, "a bulk insert") {
+                try await scope.database.bulkInsert(into: table, columns: columns, Self.lostOnTheWay)
+            }
+            let attempts = Locked(0)
+            let rows = Self.lostOnTheWay
+            try await scope.expectError(.serialization, "a transaction with a bulk insert") {
+                try await scope.database.withTransaction { transaction in
+                    attempts.withLock { $0 += 1 }
+                    try await transaction.bulkInsert(into: table, columns: columns, rows)
+                }
+            }
+            try scope.expectEqual(attempts.withLock { $0 }, 1, "attempts")
+            try scope.expectEqual(try await scope.database.count(table), 0, "rows")
+        },
         Check("a bulk insert stores a sequence of more rows than fit into one piece") { scope in
             let table = try await Self.makeReadings(scope)
             let columns = ["id", "sensor", "value"]

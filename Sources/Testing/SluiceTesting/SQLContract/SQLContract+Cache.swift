@@ -131,6 +131,15 @@ extension SQLContract {
                 try scope.expectEqual(cache.statistics.hits - before, hits, "hits of SQL that reads \(tables)")
             }
         },
+        Check("what changes something is run by each who asks, and its answer not kept") { scope in
+            let table = try await scope.makeTable("numbers", ["id": .key, "n": .integer])
+            let cache = QueryCache(scope.database)
+            let reads = scope.database.cached(in: cache, reading: [table])
+            for _ in 0..<2 {
+                _ = try await reads.rows("INSERT INTO \(identifier: table) (n) VALUES (7) RETURNING id")
+            }
+            try scope.expectEqual(try await scope.database.count(table), 2, "rows")
+        },
         Check("processes tell each other through a table what they have changed, and not themselves") { scope in
             let (here, there) = (scope.prefix + "here", scope.prefix + "there")
             let first = try await TableInvalidationChannel(scope.database, interval: .milliseconds(5))
@@ -142,8 +151,10 @@ extension SQLContract {
                         try await channel.subscribe { change in seen.withLock { $0[index].append(change) } }
                     }
                 }
+                let end = SystemTime.shared.now.advanced(by: .seconds(30))
                 func waitUntil(_ condition: ([[CacheInvalidation]]) -> Bool) async throws {
                     while !seen.withLock({ condition($0) }) {
+                        try scope.expect(SystemTime.shared.now < end, "they do not hear of each other")
                         try await SystemTime.shared.sleep(until: SystemTime.shared.now.advanced(by: .milliseconds(1)))
                     }
                 }

@@ -52,6 +52,45 @@ extension SQLContract {
             try scope.expectEqual(try await scope.database.count(table), 4, "rows")
             try scope.expectEqual(try await scope.names(table, ["balance": 7]), ["a1"], "the changed row")
         },
+        Check("an error that is not the transaction's own does not have it repeated, whatever it advises") { scope in
+            let table = try await Self.accounts(scope)
+            let attempts = Locked(0)
+            try await scope.expectError(.serialization, "a transaction around somebody else's error") {
+                try await scope.database.withTransaction { transaction in
+                    attempts.withLock { $0 += 1 }
+                    try await transaction.updateOne(table, set: ["balance": 7], where: ["id": 2])
+                    throw SQLError(.serialization, message: "another database's")
+                }
+            }
+            try scope.expectEqual(attempts.withLock { $0 }, 1, "attempts")
+            try scope.expectEqual(
+                try await scope.database.count(table, where: ["balance": 7]), 0, "rows that were changed")
+        },
+        Check("a transaction that reads cannot write, and the next one can") { scope in
+            let table = try await Self.accounts(scope)
+            try await scope.expectError(nil, "a change in a transaction that reads") {
+                try await scope.database.read { _ = try await $0.execute("DELETE FROM \(identifier: table)") }
+            }
+            try scope.expectEqual(try await scope.database.count(table), 4, "rows")
+            try await scope.database.withTransaction { try await $0.deleteOne(table, where: ["id": 1]) }
+            try scope.expectEqual(try await scope.database.count(table), 3, "rows after one that writes")
+        },
+        Check("results that are read in pieces may lie one in the other, and one that was left another follows") {
+            scope in
+            let table = try await Self.accounts(scope)
+            let query: SQLQuery = "SELECT id FROM \(identifier: table) ORDER BY id"
+            let pairs = try await scope.database.read { transaction in
+                do {
+                    try await transaction.forEachRow(batch: 1, query) { _ in throw Undo() }
+                } catch is Undo {}
+                var pairs = 0
+                try await transaction.forEachRow(batch: 2, query) { _ in
+                    try await transaction.forEachRow(batch: 3, query) { _ in pairs += 1 }
+                }
+                return pairs
+            }
+            try scope.expectEqual(pairs, 16, "pairs")
+        },
         Check("money moved by many at once is neither made nor lost") { scope in
             let table = try await Self.accounts(scope)
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -4,81 +4,10 @@ import Sluice
 import SluiceSQL
 import Synchronization
 
-/// Rows on their way into a table by `COPY`, the fastest way there is.
-///
-/// While it runs the connection is taken out of pipeline mode and from the reactor, and libpq blocks on a thread made for that: it
-/// then also reads what the server says meanwhile, without which both sides could wait for each other for ever.
-struct PostgresCopy {
-    /// How many bytes are handed over at once.
-    static let chunkSize = 256 * 1_024
-
-    private(set) var bytes: [UInt8] = []
-
-    /// Adds a row in COPY's text form.
-    ///
-    /// - Source: PostgreSQL 15, "COPY", "Text Format".
-    mutating func append(_ row: some Sequence<SQLValue>) throws(SQLError) {
-        var isFirst = true
-        for value in row {
-            if !isFirst { self.bytes.append(0x09) }
-            isFirst = false
-            switch value {
-            case .null: self.bytes += [0x5C, UInt8(ascii: "N")]
-            case .integer(let value): PostgresParameters.append(value, to: &self.bytes)
-            case .real(let value): self.bytes += value.description.utf8
-            case .timestamp(let value):
-                SQLTimestamp.append(value, to: &self.bytes)
-                self.bytes += Self.utc
-            case .blob(let value):
-                self.bytes += [0x5C, 0x5C, UInt8(ascii: "x")]
-                for byte in value { self.bytes += [Self.digits[Int(byte >> 4)], Self.digits[Int(byte & 15)]] }
-            case .text(let text): try self.append(text)
-            }
-        }
-        self.bytes.append(0x0A)
-    }
-
-    private static let digits = Array("0123456789abcdef".utf8)
-    private static let utc = Array("+00".utf8)
-
-    private mutating func append(_ text: String) throws(SQLError) {
-        guard !text.utf8.contains(0) else {
-            throw SQLError(.statement, message: "PostgreSQL keeps no text with a zero byte", hasRun: false)
-        }
-        var text = text
-        text.withUTF8 { utf8 in
-            // What lies between two characters that are written differently is copied at once.
-            var start = 0
-            for index in utf8.indices {
-                let letter: UInt8
-                switch utf8[index] {
-                case 0x5C: letter = 0x5C
-                case 0x0A: letter = UInt8(ascii: "n")
-                case 0x0D: letter = UInt8(ascii: "r")
-                case 0x09: letter = UInt8(ascii: "t")
-                default: continue
-                }
-                self.bytes.append(contentsOf: utf8[start..<index])
-                self.bytes.append(0x5C)
-                self.bytes.append(letter)
-                start = index + 1
-            }
-            self.bytes.append(contentsOf: utf8[start...])
-        }
-    }
-
-    /// What has been gathered; begins anew.
-    mutating func take() -> [UInt8] {
-        defer {
-            self.bytes = []
-            self.bytes.reserveCapacity(Self.chunkSize + 4_096)
-        }
-        return self.bytes
-    }
-}
-
+// While a copy runs the connection is out of pipeline mode and not the reactor's, and libpq blocks on a thread made for that: it
+// then also reads what the server says meanwhile, without which both sides could wait for each other for ever.
 extension PostgresConnection {
-    /// Copies rows into a table; all of them, or none.
+    /// Copies rows into a table by `COPY`, the fastest way there is, as part of the transaction that is open.
     ///
     /// - Returns: How many rows the server took.
     func copyIn<Rows: AsyncSequence>(
@@ -101,21 +30,37 @@ extension PostgresConnection {
         let statement = "COPY \(table.quoted) (\(names)) FROM STDIN"
         try await self.leavePipeline()
         do {
-            try await offload { try self.beginCopy(statement) }
-            var copy = PostgresCopy()
+            var copy = try await offload {
+                try self.setStatementTimeout(false)
+                let copy = PostgresCopyRows(types: try self.types(of: columns, in: table))
+                try self.beginCopy(statement, copy.format)
+                return copy
+            }
+            var count = 0
             for try await row in rows {
                 guard row.count == columns.count else {
                     throw SQLError(.statement, message: "a row has \(row.count) values for \(columns.count) columns")
                 }
-                try copy.append(row)
-                guard copy.bytes.count >= PostgresCopy.chunkSize else { continue }
+                if try !copy.append(row) {
+                    // The server may know how to read the value, or says what is wrong with it.
+                    let last = copy.takeLast()
+                    count += try await offload {
+                        try self.put(last)
+                        let count = try self.endCopy(nil)
+                        try self.beginCopy(statement, .text)
+                        return count
+                    }
+                    copy = .text
+                    _ = try copy.append(row)
+                }
+                guard copy.bytes.count >= PostgresCopyRows.chunkSize else { continue }
                 let chunk = copy.take()
                 try await offload { try self.put(chunk) }
             }
-            let (chunk, isCancelled) = (copy.take(), Task.isCancelled)
+            let (last, isCancelled) = (copy.takeLast(), Task.isCancelled)
             if isCancelled { throw CancellationError() }
-            let count = try await offload {
-                try self.put(chunk)
+            count += try await offload {
+                try self.put(last)
                 let count = try self.endCopy(nil)
                 try self.setStatementTimeout(true)
                 return count
@@ -134,6 +79,30 @@ extension PostgresConnection {
             try self.enterPipeline()
             throw Task.isCancelled ? CancellationError() : error
         }
+    }
+
+    /// The types of a table's columns, as far as we know them; none if it does not have the columns, of which `COPY` tells better.
+    ///
+    /// From the catalogue, since who may only insert may not select. A domain is sent as what it is made of, an enumeration as text.
+    private func types(of columns: [SQLIdentifier], in table: SQLIdentifier) throws -> [PostgresType?] {
+        let query = """
+            SELECT a.attname, CASE t.typtype WHEN 'd' THEN t.typbasetype WHEN 'e' THEN 25 ELSE t.oid END
+            FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+            WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+            """
+        let parameters = try PostgresParameters([.text(table.quoted)])
+        let result = parameters.withPointers { count, values, lengths, formats in
+            PQexecParams(self.handle, query, count, nil, values, lengths, formats, 0)
+        }
+        guard let result else { throw SQLError.lost(self.handle) }
+        defer { PQclear(result) }
+        guard PQresultStatus(result) == PGRES_TUPLES_OK else { throw SQLError(postgres: result) }
+        var types: [String: PostgresType] = [:]
+        for row in 0..<PQntuples(result) {
+            guard let name = PQgetvalue(result, row, 0), let type = PQgetvalue(result, row, 1) else { continue }
+            types[String(cString: name)] = UInt32(String(cString: type)).flatMap(PostgresType.init)
+        }
+        return columns.map { types[$0.name] }
     }
 
     /// Takes the socket from the reactor and makes libpq block.
@@ -166,8 +135,8 @@ extension PostgresConnection {
         self.state.withLock { $0.token = token }
     }
 
-    private func beginCopy(_ statement: String) throws {
-        try self.setStatementTimeout(false)
+    private func beginCopy(_ statement: String, _ format: PostgresCopyFormat) throws {
+        let statement = "\(statement) (FORMAT \(format.rawValue))"
         guard let result = PQexec(self.handle, statement) else { throw SQLError.lost(self.handle) }
         defer { PQclear(result) }
         guard PQresultStatus(result) == PGRES_COPY_IN else { throw SQLError(postgres: result) }
@@ -220,37 +189,5 @@ extension PostgresConnection {
         }
         if let failure { throw failure }
         return count
-    }
-}
-
-/// Ends a copy that was cancelled and goes on, since libpq blocks for as long as the network lets it wait.
-final class PostgresCopyLimit: Sendable {
-    private let socket: Int32
-    private let time: any TimeSource
-    /// The alarm, once it is set; and whether the copy has ended.
-    private let state = Mutex<(alarm: TimerToken?, isOver: Bool)>((nil, false))
-
-    init(socket: Int32, time: any TimeSource) {
-        self.socket = socket
-        self.time = time
-    }
-
-    /// Lets the copy go on for so long.
-    func begin(_ grace: Duration) {
-        let alarm = self.time.schedule(at: self.time.now.advanced(by: grace)) {
-            // Under the lock, since after the end the socket's number may be another's.
-            self.state.withLock { state in
-                if !state.isOver { PostgresSocket.shutDown(self.socket, .both) }
-            }
-        }
-        self.state.withLock { $0.alarm = alarm }
-    }
-
-    func end() {
-        let alarm = self.state.withLock { state in
-            state.isOver = true
-            return state.alarm
-        }
-        if let alarm { self.time.cancel(alarm) }
     }
 }
