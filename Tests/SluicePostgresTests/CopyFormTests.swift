@@ -102,7 +102,6 @@ extension Reliability {
         func wrong() async throws {
             try await withPostgres { database in
                 try await withTable(database, "id int2, name varchar(3)") { table in
-                    let driver = try #require(database.postgres)
                     let columns = [try SQLIdentifier("id"), try SQLIdentifier("name")]
                     let wrong: [(SQLValue, SQLValue)] = [
                         (.text("x"), .null), (.integer(40_000), .null), (.integer(1), .text("long")),
@@ -112,7 +111,7 @@ extension Reliability {
                     for (id, name) in wrong {
                         let rows: [[SQLValue]] = [[.integer(1), .text("a")], [id, name]]
                         await #expect(throws: SQLError.self) {
-                            try await driver.copyIn(into: table, columns: columns, rows.asynchronous)
+                            try await database.bulkInsert(into: table.name, columns: columns.map(\.name), rows.asynchronous)
                         }
                         await #expect(throws: SQLError.self) {
                             try await database.bulkInsert(into: table.name, columns: ["id", "name"], rows)

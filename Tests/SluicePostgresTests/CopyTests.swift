@@ -41,9 +41,8 @@ extension Reliability {
                         """)
                     _ = try await database.execute(
                         "CREATE TRIGGER talk BEFORE INSERT ON \(table) FOR EACH ROW EXECUTE FUNCTION \(function)()")
-                    let driver = try #require(database.postgres)
                     let rows = Source(count: 20_000) { [.integer(Int64($0))] }
-                    let count = try await driver.copyIn(into: table, columns: [SQLIdentifier("id")], rows)
+                    let count = try await database.bulkInsert(into: table.name, columns: ["id"], rows)
                     #expect(count == 20_000)
                     // And a single statement that makes as much noise.
                     let changed = try await database.execute("INSERT INTO \(table) SELECT generate_series(1, 20000)")
@@ -68,9 +67,7 @@ extension Reliability {
                         furthest.withLock { $0 = max($0, ahead) }
                         return [.integer(Int64(position)), .text(filler)]
                     }
-                    let columns = [try SQLIdentifier("id"), try SQLIdentifier("filler")]
-                    let driver = try #require(database.postgres)
-                    let count = try await driver.copyIn(into: table, columns: columns, rows)
+                    let count = try await database.bulkInsert(into: table.name, columns: ["id", "filler"], rows)
                     #expect(count == 1_500)
                     // One piece of 256 KiB, and what the system's two socket buffers hold, 4 MiB each at most.
                     #expect(furthest.withLock { $0 } < 10 << 20)
@@ -112,9 +109,7 @@ extension Reliability {
             let name = uniqueName("copy")
             try await withPostgres { other in
                 try await withPostgres(name, pool: PoolSettings(size: 1, overflow: 0)) { database in
-                    let driver = try #require(database.postgres)
                     try await withTable(database, "id int PRIMARY KEY") { table in
-                        let columns = [try SQLIdentifier("id")]
                         let session: SQLQuery = "SELECT pg_backend_pid()"
                         let first: Int = try await database.scalar(session)
                         let thrown = await failure {
@@ -122,27 +117,27 @@ extension Reliability {
                                 if position == 90_000 { throw Empty() }
                                 return [.integer(Int64(position))]
                             }
-                            _ = try await driver.copyIn(into: table, columns: columns, rows)
+                            _ = try await database.bulkInsert(into: table.name, columns: ["id"], rows)
                         }
                         #expect(thrown is Empty)
                         let refused = await failure {
                             let rows = Source(count: 100_000) { [.integer(Int64($0 == 50_000 ? 7 : $0))] }
-                            _ = try await driver.copyIn(into: table, columns: columns, rows)
+                            _ = try await database.bulkInsert(into: table.name, columns: ["id"], rows)
                         }
                         #expect((refused as? SQLError)?.sqlState == "23505")
                         #expect((refused as? SQLError)?.constraint?.hasSuffix("_pkey") == true)
                         let wrong = await failure {
                             let rows = Source(count: 10) { _ in [.text("geheim")] }
-                            _ = try await driver.copyIn(into: table, columns: columns, rows)
+                            _ = try await database.bulkInsert(into: table.name, columns: ["id"], rows)
                         }
                         #expect((wrong as? SQLError)?.sqlState == "22P02")
                         #expect(!"\(wrong as Any)".contains("geheim"))
                         let zero = await failure {
                             let rows = Source(count: 10) { _ in [.text("a\0b")] }
-                            _ = try await driver.copyIn(into: table, columns: columns, rows)
+                            _ = try await database.bulkInsert(into: table.name, columns: ["id"], rows)
                         }
                         #expect((zero as? SQLError)?.kind == .statement)
-                        try await self.cancel(driver, table, columns)
+                        try await self.cancel(database, table)
                         #expect(try await database.scalar("SELECT count(*) FROM \(table)", as: Int.self) == 0)
                         #expect(try await database.scalar(session, as: Int.self) == first)
                         #expect(try await sessionCount(name, on: other) == 1)
@@ -151,14 +146,14 @@ extension Reliability {
             }
         }
 
-        private func cancel(_ driver: PostgresDriver, _ table: SQLIdentifier, _ columns: [SQLIdentifier]) async throws {
+        private func cancel(_ database: Database, _ table: SQLIdentifier) async throws {
             let gate = Gate()
             let task = Task {
                 let rows = Source(count: 100_000) { position in
                     if position == 60_000 { try await gate.pass() }
                     return [.integer(Int64(position))]
                 }
-                return try await driver.copyIn(into: table, columns: columns, rows)
+                return try await database.bulkInsert(into: table.name, columns: ["id"], rows)
             }
             await gate.waitForArrivals(1)
             task.cancel()
@@ -168,7 +163,6 @@ extension Reliability {
         @Test("a copy into a network that has gone silent ends soon after it is cancelled")
         func silence() async throws {
             try await withProxy { database, proxy in
-                let driver = try #require(database.postgres)
                 try await withTable(database, "filler text") { table in
                     let filler = String(repeating: "x", count: 16_000)
                     let task = Task {
@@ -177,7 +171,7 @@ extension Reliability {
                             if position == 500 { proxy.set(.delay(.seconds(3_600))) }
                             return [.text(filler)]
                         }
-                        return try await driver.copyIn(into: table, columns: [SQLIdentifier("filler")], rows)
+                        return try await database.bulkInsert(into: table.name, columns: ["filler"], rows)
                     }
                     try await until("the line holds everything back") { proxy.mode != .pass }
                     task.cancel()

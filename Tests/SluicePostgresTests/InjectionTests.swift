@@ -33,8 +33,7 @@ extension Reliability {
                 }
                 let all = try await database.rows("SELECT name FROM \(table) WHERE name IN \(list: texts) ORDER BY id")
                 #expect(try all.map { try $0.decode("name", as: String.self) } == texts)
-                let driver = try #require(database.postgres)
-                let echoes = try await driver.pipeline(texts.map { "SELECT \($0)::text" })
+                let echoes = try await database.pipeline(texts.map { "SELECT \($0)::text" })
                 #expect(try echoes.map { try $0.get().rows[0].decode(at: 0, as: String.self) } == texts)
                 let echoed = try await database.read { transaction in
                     var echoed: [String] = []
@@ -47,7 +46,6 @@ extension Reliability {
         }
 
         private func copy(_ texts: [String], _ database: Database, _ table: SQLIdentifier) async throws {
-            let driver = try #require(database.postgres)
             let rows = AsyncStream<[SQLValue]> { continuation in
                 for (index, text) in texts.enumerated() {
                     continuation.yield([.integer(Int64(10_000 + index)), .text(text)])
@@ -55,7 +53,7 @@ extension Reliability {
                 continuation.finish()
             }
             let columns = [try SQLIdentifier("id"), try SQLIdentifier("name")]
-            #expect(try await driver.copyIn(into: table, columns: columns, rows) == texts.count)
+            #expect(try await database.bulkInsert(into: table.name, columns: columns.map(\.name), rows) == texts.count)
             let copied = try await database.rows("SELECT name FROM \(table) WHERE id >= 10000 ORDER BY id")
             #expect(try copied.map { try $0.decode("name", as: String.self) } == texts)
         }
@@ -89,7 +87,7 @@ extension Reliability {
                     for query in queries {
                         let alone = await failure { _ = try await database.execute(query) }
                         #expect((alone as? SQLError)?.kind == .statement)
-                        let piped = await failure { _ = try await driver.pipeline([query]) }
+                        let piped = await failure { _ = try await database.pipeline([query]) }
                         #expect((piped as? SQLError)?.kind == .statement)
                         // The name is refused here and does not reach the server.
                         #expect((alone as? SQLError)?.sqlState == nil)

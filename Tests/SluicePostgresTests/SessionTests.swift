@@ -58,7 +58,7 @@ extension Reliability {
                             #expect((error as? SQLError)?.kind == .statement)
                             #expect((error as? SQLError)?.hasRun == false)
                         }
-                        let results = try await #require(database.postgres).pipeline(["SELECT 1", copy, "SELECT 2"])
+                        let results = try await database.pipeline(["SELECT 1", copy, "SELECT 2"])
                         #expect(results.count == 3)
                         #expect(throws: SQLError.self) { try results[1].get() }
                     }

@@ -100,11 +100,10 @@ extension Reliability {
         @Test("come alike through a pipeline, the first time and later")
         func pipelined() async throws {
             try await withPostgres(pool: PoolSettings(size: 1, overflow: 0)) { database in
-                let driver = try #require(database.postgres)
                 let queries = (Self.values + Self.texts).map { "SELECT \($0.sql) AS value" as SQLQuery }
                 for isKnown in [false, true] {
                     if isKnown { for query in queries { _ = try await database.rows(query) } }
-                    let results = try await driver.pipeline(queries)
+                    let results = try await database.pipeline(queries)
                     for (result, expected) in zip(results, Self.values + Self.texts) {
                         #expect(try result.get().rows[0][0] == expected.value, "\(expected.sql.text)")
                     }

@@ -44,13 +44,6 @@ extension PostgresDriver {
             throw error
         }
     }
-
-    /// Runs statements in order in one round trip, on one connection.
-    ///
-    /// - Returns: Each one's result or failure, in their order; what one of them does wrong is no matter to the others.
-    public func pipeline(_ queries: [SQLQuery]) async throws -> [Result<SQLResult, SQLError>] {
-        try await self.lending { try await $0.pipeline(queries) }
-    }
 }
 
 extension Database {

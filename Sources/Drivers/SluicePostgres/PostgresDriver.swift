@@ -100,29 +100,6 @@ public final class PostgresDriver: DatabaseDriver {
         try await self.lending(body)
     }
 
-    /// Copies rows into a table, as fast as PostgreSQL takes them; all of them, or none.
-    ///
-    /// - Parameters:
-    ///   - table: The table's name.
-    ///   - columns: The columns' names, in the order of a row's values.
-    ///   - rows: Read no further ahead than one piece of 256 KiB.
-    /// - Returns: How many rows there were.
-    public func copyIn<Rows: AsyncSequence>(
-        into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
-    ) async throws -> Int where Rows.Element == [SQLValue] {
-        try await self.lending { connection in
-            try await connection.begin(.write)
-            do {
-                let count = try await connection.copyIn(into: table, columns: columns, rows)
-                try await connection.commit()
-                return count
-            } catch {
-                try? await connection.rollback()
-                throw error
-            }
-        }
-    }
-
     func lending<Value>(_ body: (PostgresConnection) async throws -> Value) async throws -> Value {
         let connection = try await self.pool.acquire(.exclusive)
         connection.isShared.store(false, ordering: .relaxed)

@@ -188,7 +188,7 @@ extension SQLError {
         hasRun: false)
 
     fileprivate static let copyAsStatement = SQLError(
-        .statement, message: "COPY is no statement to be executed: use bulkInsert, copyIn or copyOut", hasRun: false)
+        .statement, message: "COPY is no statement to be executed: use bulkInsert or copyOut", hasRun: false)
 
     /// Whether what was prepared does not fit any more: the plan's result type has changed, or the name is gone or taken.
     fileprivate var isStalePlan: Bool {

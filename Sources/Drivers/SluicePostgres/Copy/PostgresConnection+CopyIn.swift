@@ -10,20 +10,20 @@ extension PostgresConnection {
     /// Copies rows into a table by `COPY`, the fastest way there is, as part of the transaction that is open.
     ///
     /// - Returns: How many rows the server took.
-    func copyIn<Rows: AsyncSequence>(
+    func bulkInsert<Rows: AsyncSequence>(
         into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
     ) async throws -> Int where Rows.Element == [SQLValue] {
         try Task.checkCancellation()
         let limit = PostgresCopyLimit(socket: PQsocket(self.handle), time: self.time)
         defer { limit.end() }
         return try await withTaskCancellationHandler {
-            try await self.copyNow(into: table, columns: columns, rows)
+            try await self.copy(into: table, columns: columns, rows)
         } onCancel: {
             limit.begin(Self.grace)
         }
     }
 
-    private func copyNow<Rows: AsyncSequence>(
+    private func copy<Rows: AsyncSequence>(
         into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows
     ) async throws -> Int where Rows.Element == [SQLValue] {
         let names = columns.map(\.quoted).joined(separator: ", ")

@@ -129,14 +129,35 @@ public final class Database: SQLExecutor {
 
     private func execute(_ query: SQLQuery, _ change: () -> CacheInvalidation) async throws -> SQLResult {
         if let fault = query.fault { throw fault }
+        return try await self.changing(query.fingerprint, change) { try await self.driver.execute(query, .write) }
+    }
+
+    /// Runs statements in order on one connection, in one round trip where the engine can.
+    ///
+    /// Each takes effect by itself: what one of them does wrong is in its place of the results, and no matter to the others.
+    ///
+    /// - Returns: Each one's result or failure, in their order.
+    /// - Throws: As ``execute(_:)``, and then it is unknown which of them took effect; ``SQLError`` with `hasRun` false if none did.
+    public func pipeline(_ queries: [SQLQuery]) async throws -> [Result<SQLResult, SQLError>] {
+        for query in queries { if let fault = query.fault { throw fault } }
+        return try await self.changing("pipeline") {
+            queries.reduce(into: CacheInvalidation()) { $0.formUnion($1.undeclaredChange) }
+        } _: {
+            try await self.driver.withConnection(.write) { try await $0.pipeline(queries) }
+        }
+    }
+
+    private func changing<Value>(
+        _ text: @autoclosure () -> String, _ change: () -> CacheInvalidation, _ body: () async throws -> Value
+    ) async throws -> Value {
         let outcome = await self.statements.outcome(isIdempotent: false) { (_: OperationContext) async throws in
-            try await self.watch.run(query) { try await self.driver.execute(query, .write) }
+            try await self.watch.run(named: text(), body)
         }
         // Also after an error: the statement may have taken effect all the same. Whoever listens by now has to hear of it.
         if self.changes.hasListeners { await self.changes.announce(change()) }
-        let result = try outcome.get()
+        let value = try outcome.get()
         self.versions.noteCommit()
-        return result
+        return value
     }
 
     /// Drops what caches keep under tags, without anything being changed.

@@ -9,14 +9,13 @@ struct StatementWatch: Sendable {
 
     /// Runs a statement; without an observer nothing is measured.
     func run<Value>(_ query: SQLQuery, _ body: () async throws -> Value) async throws -> Value {
-        guard self.observer != nil else { return try await body() }
-        return try await self.run(named: query.fingerprint, body)
+        try await self.run(named: query.fingerprint, body)
     }
 
     /// Runs what is known by a text of ours; without an observer nothing is measured.
-    func run<Value>(named text: String, _ body: () async throws -> Value) async throws -> Value {
+    func run<Value>(named text: @autoclosure () -> String, _ body: () async throws -> Value) async throws -> Value {
         guard let observer = self.observer else { return try await body() }
-        let start = self.time.now
+        let (text, start) = (text(), self.time.now)
         do {
             let value = try await body()
             self.report(text, "success", start.duration(to: self.time.now), observer)

@@ -20,6 +20,11 @@ public protocol SQLConnection: AnyObject, SQLExecutor {
         of size: Int, _ query: SQLQuery, _ body: (SQLRows) async throws -> Void
     ) async throws
 
+    /// Runs statements in order, each with its own outcome; in one round trip where the engine can.
+    ///
+    /// - Throws: What concerns none of them alone: `CancellationError`, or ``SQLError`` if none was sent.
+    func pipeline(_ queries: [SQLQuery]) async throws -> [Result<SQLResult, SQLError>]
+
     /// Inserts rows the fastest way that the engine has.
     ///
     /// Called inside a transaction. What `rows` throws ends it.
@@ -41,6 +46,19 @@ package protocol StatementLimiting: SQLConnection {
 }
 
 extension SQLConnection {
+    /// Runs them one after the other.
+    public func pipeline(_ queries: [SQLQuery]) async throws -> [Result<SQLResult, SQLError>] {
+        var results: [Result<SQLResult, SQLError>] = []
+        for query in queries {
+            do {
+                results.append(.success(try await self.execute(query)))
+            } catch let error as SQLError where error.kind != .timeout {
+                results.append(.failure(error))
+            }
+        }
+        return results
+    }
+
     /// Inserts them by statements of many rows.
     public func bulkInsert<Rows: AsyncSequence>(
         into table: SQLIdentifier, columns: [SQLIdentifier], _ rows: Rows

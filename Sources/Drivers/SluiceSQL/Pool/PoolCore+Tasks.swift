@@ -26,9 +26,6 @@ extension PoolCore {
         for closer in work.closers { closer.resume() }
     }
 
-    // What follows runs in tasks of its own, since a connection belongs to the pool and not to whoever asked first. Each counts
-    // as a place taken in the machine until it has ended, and `close()` waits for that.
-
     private func open(_ id: Int) {
         let task = Task.detached { await self.openNow(id) }
         let isUnwanted = self.state.withLock { state in

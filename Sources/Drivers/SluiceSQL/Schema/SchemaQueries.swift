@@ -136,10 +136,8 @@ struct SchemaQueries {
     }
 
     /// SQLite's primary key, which has no index where it is the order of the table itself.
-    static func sqliteKey(_ columns: [SQLRow]) throws -> [String] {
+    static func sqliteKey(_ columns: some Sequence<SQLRow>) throws -> [String] {
         try columns.map { (try $0.decode("pk", as: Int.self), try $0.decode("name", as: String.self)) }
             .filter { $0.0 > 0 }.sorted { $0.0 < $1.0 }.map(\.1)
     }
-
-    static func sqliteKey(_ rows: SQLRows) throws -> [String] { try Self.sqliteKey(Array(rows)) }
 }

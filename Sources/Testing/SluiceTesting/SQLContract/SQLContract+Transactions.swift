@@ -91,6 +91,23 @@ extension SQLContract {
             }
             try scope.expectEqual(pairs, 16, "pairs")
         },
+        Check("statements that are sent together take effect each by itself, and tell caches") { scope in
+            let table = try await Self.accounts(scope)
+            let cache = QueryCache(scope.database)
+            let reads = scope.database.cached(in: cache, reading: [table])
+            let count: SQLQuery = "SELECT count(*) FROM \(identifier: table)"
+            try scope.expectEqual(try await reads.scalar(count, as: Int.self), 4, "rows before")
+            let results = try await scope.database.pipeline([
+                "INSERT INTO \(identifier: table) (id, balance) VALUES (10, 1)",
+                "INSERT INTO \(identifier: table) (id, balance) VALUES (10, 2)", count,
+                "DELETE FROM \(identifier: table) WHERE id = \(1)",
+            ])
+            try scope.expectEqual(try results[0].get().changeCount, 1, "the first insert's rows")
+            try await scope.expectError(.constraint, "the same key again") { _ = try results[1].get() }
+            try scope.expectEqual(try results[2].get().rows[0].decode(at: 0), 5, "rows between")
+            try scope.expectEqual(try results[3].get().changeCount, 1, "the deletion's rows")
+            try scope.expectEqual(try await reads.scalar(count, as: Int.self), 4, "rows after")
+        },
         Check("money moved by many at once is neither made nor lost") { scope in
             let table = try await Self.accounts(scope)
             try await withThrowingTaskGroup(of: Void.self) { group in
