@@ -30,6 +30,7 @@ by a random id from 1...99901:
     rows100               SELECT * FROM users WHERE id >= <id> ORDER BY id LIMIT 100
     rows100-on-executor   the same; the tasks run on the driver's own executor
     one-task              row, called with one task and one connection
+    one-task-on-executor  the same; the task runs on the driver's own executor
     pipelined             row, from all tasks on one connection, with several queries in flight
     unpipelined           the same with one query in flight; the others wait for the connection
     many-in-one-visit     row, one after the other in one transaction on one borrowed connection
@@ -102,7 +103,8 @@ WORKLOADS = [
     Workload("PostgreSQL, 100 rows, 16 tasks, 8 connections", "postgres", "rows100", 16, 8, {
         "rows100": {"pgbench": 0.8, "asyncpg": 2.8},
         "rows100-on-executor": {"pgbench": None, "asyncpg": None}}),
-    Workload("PostgreSQL, 1 row, 1 task", "postgres", "one-task", 1, 1, {"one-task": {"pgbench": 0.95, "asyncpg": None}}),
+    Workload("PostgreSQL, 1 row, 1 task", "postgres", "one-task", 1, 1, {
+        "one-task": {"pgbench": None, "asyncpg": None}, "one-task-on-executor": {"pgbench": 0.95, "asyncpg": None}}),
     Workload("PostgreSQL, 1 row, 16 tasks, 1 connection", "postgres", "row", 16, 1, {"pipelined": {ALONE: 2}}),
     Workload("PostgreSQL, 100,000 rows inserted", "postgres", "bulk-insert", 1, 1, {
         "bulk-insert": {"psql COPY": 0.7, "asyncpg": None}}),

@@ -40,6 +40,25 @@ struct MySQLErrorTests {
         }
     }
 
+    @Test("what code in the schema says of a row does not name its values")
+    func signalled() async throws {
+        try await withConnection { connection in
+            _ = try await connection.execute("CREATE TABLE p (s VARCHAR(100))")
+            _ = try await connection.execute(
+                """
+                CREATE TRIGGER refuse BEFORE INSERT ON p FOR EACH ROW BEGIN
+                    DECLARE words VARCHAR(200) DEFAULT CONCAT('no ', NEW.s, ' here, please');
+                    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = words;
+                END
+                """)
+            let error = await #expect(throws: SQLError.self) {
+                try await connection.execute("INSERT INTO p VALUES (\("geheim"))")
+            }
+            #expect(error?.message.contains("here, please") == true)
+            #expect(error?.message.contains("geheim") == false)
+        }
+    }
+
     @Test("statements that are wrong are told apart")
     func statements() async throws {
         try await withConnection { connection in

@@ -92,6 +92,32 @@ extension Reliability {
             }
         }
 
+        @Test("of code in the schema that speaks of a row do not name its values")
+        func raised() async throws {
+            try await withPostgres { database in
+                try await withTable(database, "name text") { table in
+                    let function = try SQLIdentifier(uniqueName("refuse"))
+                    _ = try await database.execute(
+                        """
+                        CREATE FUNCTION \(function)() RETURNS trigger LANGUAGE plpgsql AS
+                        $$ BEGIN RAISE EXCEPTION 'no % here, please', NEW.name; END $$
+                        """)
+                    _ = try await database.execute(
+                        "CREATE TRIGGER refuse BEFORE INSERT ON \(table) FOR EACH ROW EXECUTE FUNCTION \(function)()")
+                    let alone = await failure {
+                        _ = try await database.execute("INSERT INTO \(table) VALUES (\(Self.secret))")
+                    }
+                    #expect((alone as? SQLError)?.message == "no … here, please")
+                    let copied = await failure {
+                        try await database.bulkInsert(into: table.name, columns: ["name"], [[.text(Self.secret)]])
+                    }
+                    #expect((copied as? SQLError)?.sqlState == "P0001")
+                    #expect(!"\(copied as Any)".contains("geheim"))
+                    _ = try await database.execute("DROP FUNCTION \(function)() CASCADE")
+                }
+            }
+        }
+
         @Test("say what kind of thing went wrong")
         func kinds() async throws {
             try await withPostgres { database in

@@ -36,7 +36,7 @@ extension Reliability {
 
         private func expectShortage(_ database: Database) async {
             await withTaskGroup(of: (any Error)?.self) { group in
-                for number in 0..<30 {
+                for number in 0..<200 {
                     group.addTask {
                         await failure {
                             if number % 2 == 0 {

@@ -16,7 +16,8 @@ struct SQLBench {
         let bench = try await Bench(url: arguments[3], tasks: tasks, connections: connections, seconds: seconds)
         switch arguments[1] {
         case "row", "one-task", "pipelined": try await bench.measure { try await bench.row($0) }
-        case "row-on-executor": try await bench.measure(onExecutor: true) { try await bench.row($0) }
+        case "row-on-executor", "one-task-on-executor":
+            try await bench.measure(onExecutor: true) { try await bench.row($0) }
         case "rows100": try await bench.measure { try await bench.rows100($0) }
         case "rows100-on-executor": try await bench.measure(onExecutor: true) { try await bench.rows100($0) }
         case "unpipelined": try await bench.measure { try await bench.rowAlone($0) }

@@ -25,7 +25,11 @@ final class MySQLSession {
 
     func execute(_ query: SQLQuery) throws(SQLError) -> SQLResult {
         try self.checkTransaction()
-        do throws(SQLError) { return try self.handle.execute(query) } catch { throw self.noted(error) }
+        do throws(SQLError) {
+            return try self.handle.execute(query)
+        } catch {
+            throw self.noted(error).without(query.values)
+        }
     }
 
     /// Runs a statement whose rows stay at the server.

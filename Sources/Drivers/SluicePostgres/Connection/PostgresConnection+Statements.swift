@@ -204,18 +204,4 @@ extension SQLError {
         guard self.isStalePlan else { return self }
         return SQLError(.serialization, message: self.message, sqlState: self.sqlState, hasRun: false)
     }
-
-    /// The error without the bound values that the server may have quoted, as the name of a table for example.
-    func without(_ values: [SQLValue]) -> SQLError {
-        var message = self.message
-        for case .text(let text) in values where !text.isEmpty {
-            // A short one is a part of many words.
-            let quoted = text.utf8.count < 4 ? "\"\(text)\"" : text
-            message = message.replacing(quoted, with: "…")
-        }
-        guard message != self.message else { return self }
-        return SQLError(
-            self.kind, message: message, engineCode: self.engineCode, sqlState: self.sqlState,
-            constraint: self.constraint, hasRun: self.hasRun)
-    }
 }

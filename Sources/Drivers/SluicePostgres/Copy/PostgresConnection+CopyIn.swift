@@ -77,7 +77,8 @@ extension PostgresConnection {
             }
             await mending.value
             try self.enterPipeline()
-            throw Task.isCancelled ? CancellationError() : error
+            if Task.isCancelled { throw CancellationError() }
+            throw (error as? SQLError)?.withoutOwnWords ?? error
         }
     }
 
@@ -189,5 +190,16 @@ extension PostgresConnection {
         }
         if let failure { throw failure }
         return count
+    }
+}
+
+extension SQLError {
+    /// The error without what code in the schema says, which may be a row's value: here nobody knows the values any more.
+    fileprivate var withoutOwnWords: SQLError {
+        guard self.sqlState?.hasPrefix("P0") == true else { return self }
+        return SQLError(
+            self.kind, message: "code in the schema refused a row", engineCode: self.engineCode,
+            sqlState: self.sqlState,
+            constraint: self.constraint, hasRun: self.hasRun)
     }
 }

@@ -9,8 +9,8 @@ extension SQLTransaction {
     ///   - columns: The columns' names, at least one, in the order of a row's values.
     ///   - rows: Rows of as many values each; read no further ahead than 10,000 rows or about 1 MiB.
     /// - Returns: How many rows there were.
-    /// - Throws: ``SQLError``, of kind `statement` if a row has another number of values; what `rows` throws. Once the rows have
-    ///   begun to be read no error has the transaction repeated.
+    /// - Throws: ``SQLError``, of kind `statement` if a row has another number of values; what `rows` throws. No error of it has
+    ///   the transaction repeated.
     @discardableResult
     public func bulkInsert<Rows: AsyncSequence>(
         into table: String, columns: [String], _ rows: Rows
@@ -78,13 +78,15 @@ extension SQLTransaction {
         let table = try SQLIdentifier(table)
         let columns = try columns.map { name throws(SQLError) in try SQLIdentifier(name) }
         let names = columns.map(\.name).joined(separator: ", ")
-        let source = self.watch.companion()
+        let maker = self.watch.companion()
         // Rows that are read once cannot be read again from their beginning.
-        return try await SQLError.final(once: { source.hasBegun }) {
-            try await self.changing(table.name, "bulk insert into \(table.name) (\(names))", beside: source) {
-                connection in
-                try await connection.bulkInsert(
-                    into: table, columns: columns, CompanionRows(base: rows, companion: source))
+        return try await SQLError.final(once: { true }) {
+            try await self.changing(table.name, "bulk insert into \(table.name) (\(names))", beside: maker) {
+                guard self.watch.observer != nil else {
+                    return try await $0.bulkInsert(into: table, columns: columns, rows)
+                }
+                let rows = CompanionRows(base: rows, companion: maker)
+                return try await $0.bulkInsert(into: table, columns: columns, rows)
             }
         }
     }

@@ -63,7 +63,6 @@ struct StatementWatch: Sendable {
 /// the one that failed.
 final class StatementCompanion {
     private(set) var time = Duration.zero
-    private(set) var hasBegun = false
     private(set) var hasFailed = false
     private let source: (any TimeSource)?
 
@@ -76,8 +75,7 @@ final class StatementCompanion {
 
     /// It is his turn; the moment is for ``end(_:_:)``.
     func begin() -> Instant? {
-        self.hasBegun = true
-        return self.source?.now
+        self.source?.now
     }
 
     /// His turn is over.

@@ -98,6 +98,20 @@ public struct SQLError: Error, Sendable, Hashable, CustomStringConvertible, Retr
         }
     }
 
+    /// The error without the bound values that the server, or code in the schema, may have put into its message.
+    package func without(_ values: [SQLValue]) -> SQLError {
+        var message = self.message
+        for case .text(let text) in values where !text.isEmpty {
+            // A short one is a part of many words.
+            let quoted = text.utf8.count < 4 ? "\"\(text)\"" : text
+            message = message.replacing(quoted, with: "…")
+        }
+        guard message != self.message else { return self }
+        return SQLError(
+            self.kind, message: message, engineCode: self.engineCode, sqlState: self.sqlState,
+            constraint: self.constraint, hasRun: self.hasRun)
+    }
+
     /// One line, safe to log.
     public var description: String {
         let codes = [self.engineCode.map { "code \($0)" }, self.sqlState, self.constraint.map { "constraint \($0)" }]
