@@ -42,7 +42,7 @@ extension Reliability {
             }
         }
 
-        @Test("a server that halts holds nobody beyond the deadline and the grace, and is used again when it goes on")
+        @Test("a server that halts fails everybody who has a deadline, and is used again when it goes on")
         func frozen() async throws {
             try await PrivateMariaDB.run { server in
                 try await withDatabase(at: server.url(), pool: PoolSettings(size: 4, overflow: 0)) { database in

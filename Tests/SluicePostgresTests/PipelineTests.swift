@@ -65,7 +65,7 @@ extension Reliability {
 
         @Test("none is no round trip, a refused value sends nothing, and many thousands go through")
         func bounds() async throws {
-            try await withPostgres { database in
+            try await withPostgres(timeout: .seconds(300)) { database in
                 #expect(try await database.pipeline([]).isEmpty)
                 try await withTable(database, "name text") { table in
                     let error = await failure {

@@ -95,5 +95,6 @@ struct HealthCheckTests {
         await time.waitForAlarms(1)
         time.advance(by: .seconds(2))
         #expect(await report.checks == ["slow": "timed out"])
+        #expect(await report.milliseconds == ["slow": 2_000])
     }
 }

@@ -28,6 +28,8 @@ public struct HealthChecks: Sendable {
         public let status: String
         /// For each check `ok` or, in general terms, what is wrong.
         public let checks: [String: String]
+        /// How long each check took, in milliseconds.
+        public let milliseconds: [String: Double]
 
         /// Whether every check passed.
         public var isHealthy: Bool { self.status == "ok" }
@@ -35,22 +37,33 @@ public struct HealthChecks: Sendable {
 
     private let checks: [HealthCheck]
     private let pipeline: Pipeline<Deadline>
+    private let time: any TimeSource
 
     /// Creates a set of checks, each of which fails if it takes longer than `timeout`.
     public init(_ checks: [HealthCheck], timeout: Duration = .seconds(2), time: any TimeSource = SystemTime.shared) {
         self.checks = checks
+        self.time = time
         self.pipeline = Pipeline("health", time: time) { Deadline(timeout) }
     }
 
     /// Asks every check.
     public func report() async -> Report {
-        let results = await withTaskGroup(of: (String, String).self) { group in
+        var (results, milliseconds): ([String: String], [String: Double]) = ([:], [:])
+        await withTaskGroup(of: (String, String, Duration).self) { group in
             for check in self.checks {
-                group.addTask { (check.name, await self.result(of: check)) }
+                group.addTask {
+                    let start = self.time.now
+                    return (check.name, await self.result(of: check), start.duration(to: self.time.now))
+                }
             }
-            return await group.reduce(into: [String: String]()) { $0[$1.0] = $1.1 }
+            for await (name, result, duration) in group {
+                results[name] = result
+                milliseconds[name] = (duration / .microseconds(1)).rounded() / 1_000
+            }
         }
-        return Report(status: results.values.allSatisfy { $0 == "ok" } ? "ok" : "failing", checks: results)
+        return Report(
+            status: results.values.allSatisfy { $0 == "ok" } ? "ok" : "failing", checks: results,
+            milliseconds: milliseconds)
     }
 
     /// In general terms only, since the report is public: the error itself is in the logs of whoever threw it.
