@@ -112,6 +112,41 @@ struct MariaDBTests {
         }
     }
 
+    @Test("an import whose program is killed leaves nothing of itself, and can be run again")
+    func killed() async throws {
+        try await self.withMariaDB { server, name, url in
+            try await withFolder { folder in
+                let sample = "\(Sluice.samples)/2023-24-en.1.json"
+                let first = try await Sluice.run(["clubhouse", "import", sample, "--database", url], in: folder)
+                #expect(first.status == 0, "\(first.errors)")
+                let matches = SQLQuery("\(identifier: name).clubhouse_matches")
+                let goals: SQLQuery = "SELECT CAST(sum(ft1 + ft2) AS SIGNED) FROM \(matches)"
+                let before = try await server.scalar(goals, as: Int.self)
+                try PostgresClubhouseTests.changedSeason(sample).write(
+                    to: folder.appendingPathComponent("changed.json"))
+                let arguments = ["clubhouse", "import", "changed.json", "--database", url]
+                try await server.withTransaction { transaction in
+                    // The last match that an import comes to is held, and so the import when it has changed all others.
+                    _ = try await transaction.rows("SELECT 1 FROM \(matches) ORDER BY id DESC LIMIT 1 FOR UPDATE")
+                    let victim = try Sluice(arguments, in: folder)
+                    let waiting: SQLQuery = """
+                        SELECT count(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p
+                        ON p.id = t.trx_mysql_thread_id WHERE p.db = \(name) AND t.trx_state = 'LOCK WAIT'
+                        """
+                    while try await server.scalar(waiting, as: Int.self) == 0 { await Task.yield() }
+                    victim.signal(SIGKILL)
+                    #expect(try await victim.waitForExit().status == -SIGKILL)
+                }
+                let left: SQLQuery = "SELECT count(*) FROM information_schema.processlist WHERE db = \(name)"
+                while try await server.scalar(left, as: Int.self) > 0 { await Task.yield() }
+                #expect(try await server.scalar(goals, as: Int.self) == before)
+                let again = try await Sluice.run(arguments, in: folder)
+                #expect(again.output.contains(#""changed":380"#), "\(again.errors)")
+                #expect(try await server.scalar(goals, as: Int.self) == 380 * 18)
+            }
+        }
+    }
+
     @Test("of two programs that migrate at once one does it, and the other finds it done")
     func migrateAtOnce() async throws {
         try await self.withMariaDB { server, name, url in

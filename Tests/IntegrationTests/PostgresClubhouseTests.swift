@@ -117,7 +117,7 @@ struct PostgresClubhouseTests {
     }
 
     /// The season with every match ended nine to nine.
-    private static func changedSeason(_ path: String) throws -> Data {
+    static func changedSeason(_ path: String) throws -> Data {
         let data = try Data(contentsOf: URL(fileURLWithPath: path))
         var season = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
         let matches = try #require(season["matches"] as? [[String: Any]])

@@ -93,6 +93,24 @@ extension Reliability {
         }
 
         @Test(
+            "a server that says no more, but still listens, has lost the connection: what only reads is repeated on another"
+        )
+        func halfClosed() async throws {
+            try await withProxy(pool: PoolSettings(size: 1, overflow: 0)) { database, _, proxy in
+                _ = try await database.execute("CREATE TABLE half (i INT)")
+                proxy.set(.halfClose, for: .openConnections)
+                #expect(try await database.scalar("SELECT 1", as: Int.self) == 1)
+                proxy.set(.halfClose, for: .openConnections)
+                let error = await failure {
+                    _ = try await database.driver.execute("INSERT INTO half VALUES (1)", .write)
+                }
+                #expect((error as? SQLError)?.kind == .connection)
+                #expect(try await database.scalar("SELECT count(*) FROM half", as: Int.self) <= 1)
+                try await untilNothingIsLent(database)
+            }
+        }
+
+        @Test(
             "a connection that is cut anywhere gives an error or the right answer",
             arguments: [
                 "SELECT 'right', repeat('x', 40)", "SELECT CASE seq WHEN 3 THEN 'right' END FROM seq_3_to_5",

@@ -55,6 +55,25 @@ extension Reliability {
         }
 
         @Test(
+            "a server that says no more, but still listens, has lost the connection: what only reads is repeated on another"
+        )
+        func halfClosed() async throws {
+            try await withProxy(pool: Self.single) { database, proxy in
+                try await withTable(database, "id int") { table in
+                    proxy.set(.halfClose, for: .openConnections)
+                    #expect(try await database.scalar("SELECT 1::int8", as: Int.self) == 1)
+                    proxy.set(.halfClose, for: .openConnections)
+                    let error = await failure {
+                        _ = try await database.driver.execute("INSERT INTO \(table) VALUES (1)", .write)
+                    }
+                    #expect((error as? SQLError)?.kind == .connection)
+                    #expect(try await database.scalar("SELECT count(*) FROM \(table)", as: Int.self) <= 1)
+                    try await untilNothingIsLent(database)
+                }
+            }
+        }
+
+        @Test(
             "a connection that is cut while it is made fails, or is whole",
             arguments: [FaultProxy.Direction.toClient, .toUpstream])
         func cutWhileConnecting(direction: FaultProxy.Direction) async throws {
