@@ -39,14 +39,14 @@ public final class SQLTransaction: SQLExecutor {
     public func execute(_ query: SQLQuery) async throws -> SQLResult {
         if let fault = query.fault { throw fault }
         if self.tracksChanges { self.note(query.undeclaredChange) }
-        return try await self.own { try await self.watch.run(query) { try await self.connection.execute(query) } }
+        return try await self.run(query)
     }
 
     /// Runs one statement that changes the named tables and no others, so that what was read from others stays cached.
     public func execute(_ query: SQLQuery, changing tables: Set<String>) async throws -> SQLResult {
         if let fault = query.fault { throw fault }
         if self.tracksChanges { self.note(CacheInvalidation(tables: tables)) }
-        return try await self.own { try await self.watch.run(query) { try await self.connection.execute(query) } }
+        return try await self.run(query)
     }
 
     /// Has the connection itself change a table with rows that somebody makes; `text` is what observers know it by.
@@ -118,12 +118,25 @@ public final class SQLTransaction: SQLExecutor {
         _ = try await self.own { try await self.watch.run(named: word) { try await self.connection.execute(query) } }
     }
 
+    /// As ``own(_:)``, without a closure where nobody observes.
+    private func run(_ query: SQLQuery) async throws -> SQLResult {
+        do {
+            guard self.watch.observer != nil else { return try await self.connection.execute(query) }
+            return try await self.watch.run(query) { try await self.connection.execute(query) }
+        } catch let error as SQLError {
+            self.note(error)
+            throw error
+        }
+    }
+
+    private func note(_ failure: SQLError) { self.state.withLock { $0.lastFailure = failure } }
+
     /// Has the connection do something, and remembers how it failed.
     private func own<Value>(_ body: () async throws -> Value) async throws -> Value {
         do {
             return try await body()
         } catch let error as SQLError {
-            self.state.withLock { $0.lastFailure = error }
+            self.note(error)
             throw error
         }
     }

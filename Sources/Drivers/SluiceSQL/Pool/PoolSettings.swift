@@ -29,7 +29,7 @@ public struct PoolSettings: PolicySettings {
     public var maximumWaiting: Int
     /// How long a connection may be lent before that is reported.
     public var leakWarning: Duration
-    /// How many statements may share one connection, in a pipeline, once none is idle; at least 1, which shares none.
+    /// How many statements may share one connection, in a pipeline, once `size` are at work; at least 1, which shares none.
     public var statementsPerConnection: Int
 
     /// States settings.
