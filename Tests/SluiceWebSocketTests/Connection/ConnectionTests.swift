@@ -12,37 +12,51 @@ import Testing
 struct ConnectionTests {
     private static func url(_ port: Int) -> String { "ws://127.0.0.1:\(port)/" }
 
-    @Test("reads no further than its queue, and still answers pings and notices life")
+    @Test("reads no further than its queue, and takes its own slowness for nobody's silence")
     func backPressure() async throws {
         let open = Gate()
+        let time = VirtualTime()
+        let slow = Locked<WebSocketConnection?>(nil)
         let options = WebSocketServer.Options(
-            connection: WebSocketConfiguration.patient(limits: WebSocketLimits(queuedMessages: 4), compression: nil))
+            connection: WebSocketConfiguration(
+                limits: WebSocketLimits(queuedMessages: 4), compression: nil, pingInterval: .seconds(20),
+                pingTimeout: .seconds(5), time: time))
         let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
+            slow.withLock { $0 = connection }
             try await open.pass()
             try await echo(connection)
         }
         try await withServer(options: options, serving: serve) { _, port in
             try await WebSocketClient(configuration: .patient()).withConnection(Self.url(port)) { connection in
                 let text = String(repeating: "x", count: 100_000)
-                // More than sockets and queue hold, so that sending must come to wait.
                 let isSent = Locked(0)
+                // More than the sockets and the queue hold, so that sending must come to wait.
                 async let sending: Void = {
                     for _ in 0..<200 {
                         try await connection.send(text)
                         isSent.withLock { $0 += 1 }
                     }
                 }()
-                // A ping on a connection of its own would say nothing; this one was sent before anything filled up.
-                var last = -1
-                while isSent.withLock({ $0 }) != last || last == 0 {
-                    last = isSent.withLock { $0 }
-                    for _ in 0..<2_000 { await Task.yield() }
+                while slow.withLock({ $0?.state.state.withLock { $0.isReadHeld } }) != true { await Task.yield() }
+                while connection.state.state.withLock({ $0.senders.isEmpty }) { await Task.yield() }
+                // Beside the queue lies what was read with its last message: four times 64 KiB at most.
+                let received = slow.withLock { $0?.statistics.messagesReceived } ?? 0
+                #expect((4...7).contains(received), "\(received) messages were read")
+                // Behind what nobody reads, so its answer has to wait for that.
+                async let latency = connection.ping()
+                for wait in [20, 5, 5] {
+                    let alarms = time.alarmsEverSet
+                    time.advance(by: .seconds(wait))
+                    while time.alarmsEverSet == alarms { await Task.yield() }
                 }
-                #expect(last < 200)
+                #expect(isSent.withLock { $0 } < 200)
+                #expect(slow.withLock { $0?.statistics.messagesReceived } == received)
                 open.open()
                 for _ in 0..<200 { #expect(try await connection.receive() == .text(text)) }
                 try await sending
+                #expect(try await latency > .zero)
             }
+            slow.withLock { $0 = nil }
         }
     }
 
@@ -128,14 +142,31 @@ struct ConnectionTests {
             await #expect(throws: CancellationError.self) { try await receiving.value }
             try await connection.send("a")
             #expect(try await connection.receive() == .text("a"))
-            let waiting = Task { try await connection.ping() }
-            waiting.cancel()
-            _ = await waiting.result
             await connection.close()
         }
-        let connecting = Task { try await WebSocketClient(configuration: .patient()).connect("ws://127.0.0.1:9/") }
-        connecting.cancel()
-        await #expect(throws: (any Error).self) { try await connecting.value }
+        // One who answers the handshake and nothing else, and then one who does not even do that.
+        let hasHeard = Gate()
+        try await ScriptedServer.run { connection in
+            guard let request = try await connection.requestHead() else { return }
+            if !request.contains("/silent") {
+                try await connection.write(WireConnectionTests.answer(to: request, nil))
+            } else {
+                hasHeard.open()
+            }
+            try await connection.waitForClose()
+        } _: { server in
+            let client = try WebSocketClient(configuration: .patient())
+            let connection = try await client.connect(Self.url(server.port))
+            let pinging = Task { try await connection.ping() }
+            while connection.state.state.withLock({ $0.pings.isEmpty }) { await Task.yield() }
+            pinging.cancel()
+            await #expect(throws: CancellationError.self) { try await pinging.value }
+            connection.cut()
+            let connecting = Task { try await client.connect(Self.url(server.port) + "silent") }
+            try await hasHeard.pass()
+            connecting.cancel()
+            await #expect(throws: CancellationError.self) { try await connecting.value }
+        }
     }
 
     @Test("sends a message in fragments as one, and others behind it")
@@ -272,6 +303,25 @@ struct ConnectionTests {
                     Self.url(server.port), subprotocols: ["mine"])
             }
             #expect(error?.kind == kind)
+        }
+    }
+
+    @Test("waits through interim answers, but not through more of them than fit into its memory", arguments: [3, 100])
+    func interimAnswers(count: Int) async throws {
+        let interim = "HTTP/1.1 103 Early Hints\r\nLink: <\(String(repeating: "x", count: 10_000))>\r\n\r\n"
+        try await ScriptedServer.run { connection in
+            guard let request = try await connection.requestHead() else { return }
+            for _ in 0..<count { try await connection.write(interim) }
+            try await connection.write(WireConnectionTests.answer(to: request, nil))
+            try await connection.waitForClose()
+        } _: { server in
+            let client = try WebSocketClient(configuration: .patient())
+            do {
+                try await client.connect(Self.url(server.port)).cut()
+                #expect(count == 3)
+            } catch let error as WebSocketError {
+                #expect(count == 100 && error.kind == .invalidHandshake)
+            }
         }
     }
 }
