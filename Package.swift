@@ -167,12 +167,12 @@ let package = Package(
             ]),
         tests(
             "SluiceHTTPCacheRedisTests",
-            ["Sluice", "SluiceHTTP", "SluiceHTTPCacheRedis", "SluiceRedis", httpTypes, nioCore]),
+            ["Sluice", "SluiceHTTP", "SluiceHTTPCacheRedis", "SluiceRedis", "SluiceTesting", httpTypes, nioCore]),
         tests(
             "SluiceHTTPCacheSQLTests",
             [
                 "Sluice", "SluiceHTTP", "SluiceHTTPCacheSQL", "SluiceMySQL", "SluicePostgres", "SluiceSQL",
-                "SluiceSQLite", httpTypes, nioCore,
+                "SluiceSQLite", "SluiceTesting", httpTypes, nioCore,
             ]),
         tests(
             "SluiceServerTests",
