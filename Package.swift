@@ -108,7 +108,7 @@ let package = Package(
         module("Drivers", "SluiceSQLite", ["CSQLite", "Sluice", "SluiceSQL", deque]),
         module(
             "Drivers", "SluiceWebSocket",
-            ["CZlib", "Sluice", deque, httpTypes, nioCore, nioPosix, nioSSL]),
+            ["CZlib", "Sluice", crypto, deque, httpTypes, nioCore, nioPosix, nioSSL]),
 
         // MARK: Features
         module("Features", "SluiceHTTPCacheRedis", ["Sluice", "SluiceHTTP", "SluiceRedis", nioCore]),
@@ -152,13 +152,13 @@ let package = Package(
         tests("SluiceTelemetryTests", ["Sluice", "SluiceTelemetry", "SluiceTesting", logging, metrics]),
         tests("SluiceSimulationTests", ["Sluice", "SluiceSimulation"]),
         tests("SluiceMySQLTests", ["Sluice", "SluiceMySQL", "SluiceSQL", "SluiceTesting"]),
-        tests("SluiceRedisTests", ["Sluice", "SluiceRedis", "SluiceTesting", nioCore]),
+        tests("SluiceRedisTests", ["Sluice", "SluiceRedis", "SluiceTesting", nioCore, nioPosix]),
         tests("SluiceSQLTests", ["Sluice", "SluiceSQL", "SluiceTesting"]),
         tests("SluiceSQLiteTests", ["Sluice", "SluiceSQL", "SluiceSQLite", "SluiceTesting"]),
         tests("SluicePostgresTests", ["Sluice", "SluiceSQL", "SluicePostgres", "SluiceTesting"]),
         tests(
             "SluiceWebSocketTests",
-            ["Sluice", "SluiceTesting", "SluiceWebSocket", httpTypes, nioCore, nioPosix, nioSSL]),
+            ["Sluice", "SluiceTesting", "SluiceWebSocket", httpTypes, nioCore, nioEmbedded, nioPosix, nioSSL]),
         tests(
             "SluiceHTTPTests",
             [
@@ -167,12 +167,12 @@ let package = Package(
             ]),
         tests(
             "SluiceHTTPCacheRedisTests",
-            ["Sluice", "SluiceHTTP", "SluiceHTTPCacheRedis", "SluiceRedis", httpTypes, nioCore]),
+            ["Sluice", "SluiceHTTP", "SluiceHTTPCacheRedis", "SluiceRedis", "SluiceTesting", httpTypes, nioCore]),
         tests(
             "SluiceHTTPCacheSQLTests",
             [
                 "Sluice", "SluiceHTTP", "SluiceHTTPCacheSQL", "SluiceMySQL", "SluicePostgres", "SluiceSQL",
-                "SluiceSQLite", httpTypes, nioCore,
+                "SluiceSQLite", "SluiceTesting", httpTypes, nioCore,
             ]),
         tests(
             "SluiceServerTests",

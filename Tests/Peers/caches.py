@@ -25,6 +25,8 @@ import httpx
 from hishel import CacheOptions, SqliteStorage
 from hishel.httpx import CacheTransport
 
+import squid
+
 
 class Origin(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -66,58 +68,24 @@ def dated(value):
     return re.sub(r"<(-?\d+)>", lambda match: email.utils.formatdate(time.time() + int(match[1]), usegmt=True), value)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(port, process, name):
-    for _ in range(600):
-        if process.poll() is not None:
-            sys.exit(f"{name} has ended with {process.returncode}")
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    sys.exit(f"{name} did not start")
-
-
 def start_sluice(program, origin, *options):
-    port = free_port()
+    port = squid.free_port()
     process = subprocess.Popen(
         [program, "cached-proxy", origin, "--port", str(port), *options], stdout=subprocess.DEVNULL)
-    wait_for(port, process, "sluice")
+    squid.wait_for(port, process, "sluice")
     return port, process
 
 
 def start_squid(program, origin_port, folder):
-    port = free_port()
-    conf = os.path.join(folder, "squid.conf")
-    with open(conf, "w") as file:
-        file.write(f"""
-http_port 127.0.0.1:{port} accel defaultsite=127.0.0.1 no-vhost
+    return squid.start(folder, f"""
+http_port 127.0.0.1:{{port}} accel defaultsite=127.0.0.1 no-vhost
 cache_peer 127.0.0.1 parent {origin_port} 0 no-query no-digest originserver name=origin
 http_access allow all
 cache_peer_access origin allow all
 never_direct allow all
 cache_mem 16 MB
-memory_cache_shared off
-access_log none
-cache_log {folder}/cache.log
-pid_filename none
-coredump_dir {folder}
-visible_hostname sluice.test
-pinger_enable off
 refresh_pattern . 0 10% 1440
-shutdown_lifetime 0 seconds
-""")
-    os.chmod(folder, 0o777)
-    process = subprocess.Popen(
-        [program, "-N", "-f", conf], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
-    wait_for(port, process, "squid")
-    return port, process
+""", program)
 
 
 def outcome(client, url, step):
@@ -132,7 +100,7 @@ def outcome(client, url, step):
 
 
 def main():
-    program, squid = sys.argv[1:]
+    program, squid_program = sys.argv[1:]
     # Whoever started this may have blocked signals, and what this starts would inherit that and not end when told to.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "cache-cases.json")) as file:
@@ -152,7 +120,7 @@ def main():
                 port, process = start_sluice(program, origin, *options)
                 processes.append(process)
                 clients[name] = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
-            port, process = start_squid(squid, origin_port, folder)
+            port, process = start_squid(squid_program, origin_port, folder)
             processes.append(process)
             clients["squid"] = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
             storage = SqliteStorage(database_path=os.path.join(folder, "hishel.db"))

@@ -6,45 +6,13 @@ import Sluice
 import SluiceHTTP
 import SluiceHTTPCacheRedis
 import SluiceRedis
+import SluiceTesting
 import Synchronization
 import Testing
 
 @Suite("Response cache in Redis", .timeLimit(.minutes(5)))
 struct RedisHTTPCacheStoreTests {
-    /// A cache whose origin counts its requests, and answers with the path it was asked for.
-    final class Fixture: Sendable {
-        let cache: HTTPCache
-        let store: RedisHTTPCacheStore
-        let asked = Mutex<[String]>([])
-        let fields: HTTPFields
-
-        init(
-            _ redis: Redis, _ prefix: String, lifetime: Duration = .seconds(60), maximumBytes: Int = 1 << 20,
-            fields: HTTPFields = [.cacheControl: "max-age=60"]
-        ) {
-            self.store = RedisHTTPCacheStore(redis, prefix: prefix, lifetime: lifetime, maximumBytes: maximumBytes)
-            self.cache = HTTPCache(store: self.store)
-            self.fields = fields
-        }
-
-        func get(_ path: String, _ method: HTTPRequest.Method = .get, _ fields: HTTPFields = [:]) async throws -> String
-        {
-            let request = HTTPRequest(
-                method: method, scheme: "http", authority: "example.org", path: path, headerFields: fields)
-            let response = try await self.cache.intercept(request, body: nil) { request, _ in
-                self.asked.withLock { $0.append(request.path ?? "") }
-                let language = request.headerFields[.acceptLanguage] ?? ""
-                let parts = AsyncThrowingStream<ByteBuffer, any Error> { stream in
-                    stream.yield(ByteBuffer(string: "\(request.path ?? "")\(language)\u{0}\u{FF}"))
-                    stream.finish()
-                }
-                return HTTPTransportResponse(head: HTTPResponse(status: .ok, headerFields: self.fields), body: parts)
-            }
-            var body = ""
-            for try await part in response.body { body += String(buffer: part) }
-            return body
-        }
-    }
+    private typealias Fixture = CachedOrigin<RedisHTTPCacheStore>
 
     private static let page = "http://example.org/a"
 
@@ -275,5 +243,15 @@ struct RedisHTTPCacheStoreTests {
                 #expect(!text.contains("hunter2") && !text.contains("tr0ub4dor"))
             }
         }
+    }
+}
+
+extension CachedOrigin<RedisHTTPCacheStore> {
+    fileprivate convenience init(
+        _ redis: Redis, _ prefix: String, lifetime: Duration = .seconds(60), maximumBytes: Int = 1 << 20,
+        fields: HTTPFields = [.cacheControl: "max-age=60"]
+    ) {
+        let store = RedisHTTPCacheStore(redis, prefix: prefix, lifetime: lifetime, maximumBytes: maximumBytes)
+        self.init(store, fields: fields)
     }
 }

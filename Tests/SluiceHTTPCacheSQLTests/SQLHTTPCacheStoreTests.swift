@@ -9,44 +9,13 @@ import SluiceMySQL
 import SluicePostgres
 import SluiceSQL
 import SluiceSQLite
+import SluiceTesting
 import Synchronization
 import Testing
 
 @Suite("Response cache in a database", .timeLimit(.minutes(5)))
 struct SQLHTTPCacheStoreTests {
-    /// A cache whose origin counts its requests, and answers with the path it was asked for.
-    final class Fixture: Sendable {
-        let cache: HTTPCache
-        let store: SQLHTTPCacheStore
-        let asked = Mutex<[String]>([])
-        let fields: HTTPFields
-
-        init(_ database: Database, maximumBytes: Int = 1 << 20, fields: HTTPFields = [.cacheControl: "max-age=60"])
-            async throws
-        {
-            self.store = try await SQLHTTPCacheStore.open(database, maximumBytes: maximumBytes)
-            self.cache = HTTPCache(store: self.store)
-            self.fields = fields
-        }
-
-        func get(_ path: String, _ method: HTTPRequest.Method = .get, _ fields: HTTPFields = [:]) async throws -> String
-        {
-            let request = HTTPRequest(
-                method: method, scheme: "http", authority: "example.org", path: path, headerFields: fields)
-            let response = try await self.cache.intercept(request, body: nil) { request, _ in
-                self.asked.withLock { $0.append(request.path ?? "") }
-                let language = request.headerFields[.acceptLanguage] ?? ""
-                let parts = AsyncThrowingStream<ByteBuffer, any Error> { stream in
-                    stream.yield(ByteBuffer(string: "\(request.path ?? "")\(language)\u{0}\u{FF}"))
-                    stream.finish()
-                }
-                return HTTPTransportResponse(head: HTTPResponse(status: .ok, headerFields: self.fields), body: parts)
-            }
-            var body = ""
-            for try await part in response.body { body += String(buffer: part) }
-            return body
-        }
-    }
+    private typealias Fixture = CachedOrigin<SQLHTTPCacheStore>
 
     private func withFile<Value>(_ body: (String) async throws -> Value) async throws -> Value {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("cache-\(UUID().uuidString).db").path
@@ -210,5 +179,13 @@ struct SQLHTTPCacheStoreTests {
             #expect(bytes.range(of: Data("hunter2".utf8)) == nil)
             #expect(bytes.range(of: Data("tr0ub4dor".utf8)) == nil)
         }
+    }
+}
+
+extension CachedOrigin<SQLHTTPCacheStore> {
+    fileprivate convenience init(
+        _ database: Database, maximumBytes: Int = 1 << 20, fields: HTTPFields = [.cacheControl: "max-age=60"]
+    ) async throws {
+        self.init(try await SQLHTTPCacheStore.open(database, maximumBytes: maximumBytes), fields: fields)
     }
 }

@@ -88,10 +88,10 @@ struct APIClientTests {
         #expect(transport.requests.count == 4)
     }
 
-    @Test("a missing page does not open the breaker")
-    func notFoundIsHealthy() async {
-        let transport = ScriptedTransport { _, _ in .init(.notFound) }
-        let client = self.client(transport) { $0.breakerFailures = 1 }
+    @Test("what the server says of the client does not open the breaker", arguments: [404, 408, 425, 429])
+    func clientErrorsAreHealthy(status: Int) async {
+        let transport = ScriptedTransport { _, _ in .init(.init(code: status)) }
+        let client = self.client(transport) { ($0.breakerFailures, $0.maximumAttempts) = (1, 1) }
         for _ in 0..<3 { await #expect(throws: APIClientError.self) { try await client.get("https://example.org/") } }
         #expect(transport.requests.count == 3)
     }

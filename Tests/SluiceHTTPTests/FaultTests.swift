@@ -44,9 +44,10 @@ struct FaultTests {
         return kind
     }
 
-    @Test("a server that says nothing, or stops in the middle, is ended by the read timeout")
+    @Test("a server that reads nothing, says nothing, or stops in the middle is ended by the read timeout")
     func silent() async throws {
         let short: (inout HTTPTransportSettings) -> Void = { $0.readTimeout = .milliseconds(50) }
+        #expect(try await self.kind(short) { _ in } == .readTimeout)
         #expect(try await self.kind(short) { _ = try await $0.requestHead() } == .readTimeout)
         let stopped = try await self.kind(short) { connection in
             _ = try await connection.requestHead()
@@ -108,36 +109,6 @@ struct FaultTests {
         #expect(count.withLock { $0 } == 6)
     }
 
-    @Test("who waits for a connection in vain is told so, and the one that is busy stays usable")
-    func poolTimeout() async throws {
-        let hasBegun = Gate()
-        let mayEnd = Gate()
-        let time = VirtualTime()
-        let transport = try AsyncHTTPClientTransport(
-            settings: self.settings { $0.maximumConnectionsPerHost = 1 }, time: time)
-        try await ScriptedServer.run { connection in
-            while try await connection.requestHead() != nil {
-                hasBegun.open()
-                try await mayEnd.pass()
-                try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
-            }
-        } _: { server in
-            let request = HTTPRequest(method: .get, scheme: "http", authority: "127.0.0.1:\(server.port)", path: "/")
-            let first = Task { try await transport.send(request, body: nil).collect(upTo: 10) }
-            try await hasBegun.pass()
-            let second = Task { try await transport.send(request, body: nil) }
-            await time.waitForAlarms(1)
-            time.advance(by: .seconds(10))
-            let error = await #expect(throws: APIClientError.self) { try await second.value }
-            #expect(error?.kind == .poolExhausted)
-            #expect(error?.wasNeverSent == true)
-            mayEnd.open()
-            #expect(String(buffer: try await first.value) == "hi")
-            #expect(transport.running == 0)
-        }
-        await transport.close()
-    }
-
     @Test("a place is passed on to who waits, in order, and a cancelled one leaves the queue")
     func gate() async throws {
         let time = VirtualTime()
@@ -159,6 +130,29 @@ struct FaultTests {
         other.leave()
         #expect(gate.running == 0 && gate.waiting == 0)
         #expect(time.alarmCount == 0)
+    }
+
+    @Test("an origin has one share of places however it is written, and no more of them once it speaks HTTP/1.1 again")
+    func origins() async throws {
+        let time = VirtualTime()
+        let gate = ConnectionGate(self.settings { $0.maximumConnectionsPerHost = 1 }, time: time)
+        let first = try await gate.enter("https://a")
+        let second = Task { try await gate.enter("https://a:443") }
+        await time.waitForAlarms(1)
+        #expect(gate.running == 1)
+        gate.note("https://a:443", isMultiplexed: true)
+        let places = [first, try await second.value, try await gate.enter("https://a")]
+        for place in places { place.leave() }
+        gate.note("https://a", isMultiplexed: false)
+        let third = try await gate.enter("https://a")
+        let fourth = Task { try await gate.enter("https://a:443") }
+        await time.waitForAlarms(1)
+        third.leave()
+        try await fourth.value.leave()
+        // The same port is another origin where it is not the scheme's own.
+        let others = [try await gate.enter("http://a"), try await gate.enter("http://a:443")]
+        for place in others { place.leave() }
+        #expect(gate.running == 0 && time.alarmCount == 0)
     }
 
     // MARK: TLS and HTTP/2, against nghttpd

@@ -215,6 +215,25 @@ struct HTTPRequestTests {
         #expect(most.withLock { $0 } <= 5)
     }
 
+    @Test("metrics tell how long calls took: least, most, on average, and within which most of them ended")
+    func latency() async throws {
+        let time = VirtualTime()
+        let transport = ScriptedTransport { _, number in
+            time.advance(by: .milliseconds(number))
+            return .init(.ok)
+        }
+        let client = APIClient(
+            "test", configuration: APIClientConfiguration(callsPerMinute: 10_000), transport: transport, time: time)
+        for _ in 0..<100 { _ = try await client.get("https://example.org/a") }
+        let route = try #require(client.metrics.routes.first)
+        #expect(route.minimum == .milliseconds(1) && route.maximum == .milliseconds(100))
+        #expect(route.mean == .microseconds(50_500))
+        for (value, exact) in [(route.median, 50), (route.percentile95, 95), (route.percentile99, 99)] {
+            // At most 12.5 % too high, as they say of themselves.
+            #expect(value >= .milliseconds(exact) && value <= .milliseconds(exact) * 1.125, "\(value) of \(exact)")
+        }
+    }
+
     @Test("are counted by method and route, ids left out")
     func metrics() async throws {
         let transport = ScriptedTransport { request, number in

@@ -148,6 +148,38 @@ struct StreamingTests {
         await #expect(throws: APIClientError.self) { for try await _ in notEvents {} }
     }
 
+    @Test("a stream of events outlasts the client's own breaker: it waits until that lets it ask again")
+    func brokenEvents() async throws {
+        let (asked, isOver) = (Locked<[Instant]>([]), Locked(false))
+        let time = self.time
+        let transport = ScriptedTransport { _, number in
+            asked.withLock { $0.append(time.now) }
+            if number == 1 { throw APIClientError(.unreachable, message: "refused") }
+            return .init(.ok, fields: [.contentType: "text/event-stream"], body: "data: a\n\n")
+        }
+        // No limit of the calls themselves, since time runs on while they are under way.
+        let settings = APIClientConfiguration(
+            deadline: .seconds(1_000_000), attemptTimeout: .seconds(1_000_000), maximumAttempts: 1, breakerFailures: 1,
+            breakerOpenFor: .seconds(60))
+        let client = APIClient("test", configuration: settings, transport: transport, time: time)
+        let source = client.events(
+            APIRequest(.get, "https://example.org/events"),
+            reconnection: EventReconnection(maximumAttempts: 2, delay: .seconds(1)))
+        let task = Task {
+            defer { isOver.withLock { $0 = true } }
+            var events = source.makeAsyncIterator()
+            return try await events.next()?.data
+        }
+        while !isOver.withLock({ $0 }) {
+            if time.alarmCount > 0 { time.advance(by: .seconds(1)) }
+            await Task.yield()
+        }
+        #expect(try await task.value == "a")
+        let times = asked.withLock { $0 }
+        #expect(times.count == 2)
+        #expect(times.last.map { times[0].duration(to: $0) >= .seconds(60) } == true)
+    }
+
     // MARK: Compression
 
     /// - Parameter bits: 31 for gzip, 15 for deflate, -15 for deflate without a wrapper.
@@ -192,6 +224,20 @@ struct StreamingTests {
         let empty = try await self.client(.init(.noContent, fields: [.contentEncoding: "gzip"])).get(
             "https://example.org/")
         #expect(empty.body.readableBytes == 0)
+    }
+
+    @Test("a range is asked for as it is, and a part of something compressed is left as it came")
+    func ranges() async throws {
+        let part = Array(self.compressed(Array("hello hello hello".utf8), 31).dropFirst(4).prefix(8))
+        let fields: HTTPFields = [.contentEncoding: "gzip", .contentRange: "bytes 4-11/40", .contentLength: "8"]
+        let transport = ScriptedTransport { _, _ in
+            .init(.partialContent, fields: fields, parts: [ByteBuffer(bytes: part)])
+        }
+        let client = APIClient("test", transport: transport, time: self.time)
+        let reply = try await client.get("https://example.org/", fields: [.range: "bytes=4-11"])
+        #expect(Array(reply.body.readableBytesView) == part)
+        #expect(reply.fields[.contentEncoding] == "gzip" && reply.fields[.contentLength] == "8")
+        #expect(transport.requests.map { $0.headerFields[.acceptEncoding] } == ["identity"])
     }
 
     @Test("a bomb, a damaged and a cut body are errors")

@@ -61,16 +61,31 @@ struct TimeoutTests {
         await client.close()
     }
 
-    @Test("a server that takes the request and says nothing is given up")
-    func read() async throws {
-        let hasClosed = Gate()
+    @Test("a request whose body brings nothing more is given up, and its connection closed")
+    func write() async throws {
+        let (hasClosed, never) = (Gate(), Gate())
         try await ScriptedServer.run { connection in
             _ = try await connection.requestHead()
             try? await connection.waitForClose()
             hasClosed.open()
         } _: { server in
-            let error = try await self.error(server.port) { $0.readTimeout = .milliseconds(50) }
-            #expect(error.kind == .readTimeout && !error.wasNeverSent)
+            let sent = Locked(0)
+            let parts = AsyncThrowingStream<ByteBuffer, any Error> {
+                let isFirst = sent.withLock { sent in
+                    sent += 1
+                    return sent == 1
+                }
+                if !isFirst { try await never.pass() }
+                return ByteBuffer(string: "first")
+            }
+            let error = try await self.error(server.port) {
+                $0.method = .put
+                $0.content = HTTPContent(.stream(once: parts), type: nil)
+            } _: {
+                $0.writeTimeout = .milliseconds(50)
+            }
+            #expect(error.kind == .writeTimeout && !error.wasNeverSent)
+            #expect(!error.isServerFailure)
             try await hasClosed.pass()
         }
     }

@@ -28,19 +28,6 @@ struct TransportTests {
         }
     }
 
-    private func kind(_ script: @escaping @Sendable (ScriptedServer.Connection) async throws -> Void) async throws
-        -> APIClientError.Kind?
-    {
-        try await ScriptedServer.run(script) { server in
-            do {
-                _ = try await self.get(server.port)
-                return nil
-            } catch let error as APIClientError {
-                return error.kind
-            }
-        }
-    }
-
     @Test("brings an answer")
     func answer() async throws {
         try await ScriptedServer.run { connection in
@@ -55,50 +42,16 @@ struct TransportTests {
         }
     }
 
-    @Test("a refused connection is unreachable")
-    func refused() async throws {
-        let port = try await ScriptedServer.run { _ in
-        } _: {
-            $0.port
-        }
-        let error = await #expect(throws: APIClientError.self) { try await self.get(port) }
-        #expect(error?.kind == .unreachable)
-    }
-
-    @Test("a connection that breaks is lost: before the answer, within it, by reset")
-    func lost() async throws {
-        #expect(try await self.kind { _ = try await $0.requestHead() } == .connectionLost)
-        let cut = try await self.kind { connection in
-            _ = try await connection.requestHead()
-            try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
-        }
-        #expect(cut == .connectionLost)
-        let reset = try await self.kind { connection in
-            _ = try await connection.requestHead()
-            try await connection.reset()
-        }
-        #expect(reset == .connectionLost)
-    }
-
-    @Test("what is not HTTP is an invalid answer")
-    func garbage() async throws {
-        let kind = try await self.kind { connection in
-            _ = try await connection.requestHead()
-            try await connection.write("220 mail.example.org ESMTP\r\n\r\n")
-            try await connection.waitForClose()
-        }
-        #expect(kind == .invalidResponse)
-    }
-
     @Test("a server that trickles is ended by the attempt's timeout, on time")
     func trickle() async throws {
         let time = VirtualTime()
         let hasBegun = Gate()
         try await ScriptedServer.run { connection in
             _ = try await connection.requestHead()
-            try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nx")
+            try await connection.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
             hasBegun.open()
-            try await connection.waitForClose()
+            // Until nobody is there to take it.
+            while true { try await connection.write("1\r\nx\r\n") }
         } _: { server in
             let task = Task { try await self.get(server.port, time: time) }
             try await hasBegun.pass()
@@ -107,6 +60,77 @@ struct TransportTests {
             let error = await #expect(throws: TimeoutError.self) { try await task.value }
             #expect(error?.policy == "timeout")
         }
+    }
+
+    @Test("an answer that begins before its request's body is sent is read whole, however long it is")
+    func earlyAnswer() async throws {
+        let length = 2 * ConnectionWatch.maximumHeadBytes
+        let hasHead = Gate()
+        try await ScriptedServer.run { connection in
+            _ = try await connection.requestHead()
+            try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: \(length)\r\n\r\n")
+            var received = ""
+            while !received.contains("second"), let part = try await connection.read() {
+                received += String(buffer: part)
+            }
+            try await connection.write(ByteBuffer(repeating: 120, count: length))
+            try await connection.waitForClose()
+        } _: { server in
+            let transport = AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true))
+            let sent = Locked(0)
+            let parts = AsyncThrowingStream<ByteBuffer, any Error> {
+                let number = sent.withLock { sent in
+                    sent += 1
+                    return sent
+                }
+                if number == 2 { try await hasHead.pass() }
+                return number > 2 ? nil : ByteBuffer(string: number == 1 ? "first" : "second")
+            }
+            let request = HTTPRequest(method: .post, scheme: "http", authority: "127.0.0.1:\(server.port)", path: "/")
+            let response = try await transport.send(request, body: .stream(once: parts))
+            hasHead.open()
+            #expect(try await response.collect(upTo: length).readableBytes == length)
+            await transport.close()
+        }
+    }
+
+    @Test("an answer can be read to its end when nobody else holds its transport any more")
+    func released() async throws {
+        let isReleased = Gate()
+        try await ScriptedServer.run { connection in
+            _ = try await connection.requestHead()
+            try await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfirst")
+            try await isReleased.pass()
+            try await connection.write("other")
+            try await connection.waitForClose()
+        } _: { server in
+            let request = HTTPRequest(method: .get, scheme: "http", authority: "127.0.0.1:\(server.port)", path: "/")
+            let made: [() -> any HTTPTransport] = [
+                { AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true)) },
+                {
+                    URLSessionTransport(
+                        settings: HTTPTransportSettings(rules: AddressRules(allowsPrivateAddresses: true)))
+                },
+            ]
+            var answers: [HTTPTransportResponse] = []
+            for make in made { answers.append(try await make().send(request, body: nil)) }
+            isReleased.open()
+            for answer in answers { #expect(String(buffer: try await answer.collect(upTo: 10)) == "firstother") }
+        }
+    }
+
+    @Test("what is no URL is refused as such, by either way to send")
+    func noURL() async throws {
+        let transport = AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true))
+        let request = HTTPRequest(method: .get, scheme: "http", authority: "127.0.0.1:no-port", path: "/")
+        let sent = await #expect(throws: APIClientError.self) { try await transport.send(request, body: nil) }
+        #expect(sent?.kind == .urlNotAllowed)
+        let fetched = await #expect(throws: APIClientError.self) {
+            try await transport.fetch(request, body: nil, upTo: 1)
+        }
+        #expect(fetched?.kind == .urlNotAllowed)
+        #expect(transport.running == 0)
+        await transport.close()
     }
 
     @Test(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
+import NIOPosix
 import Sluice
 import SluiceTesting
 import Testing
@@ -63,7 +64,7 @@ struct RedisTests {
         }
     }
 
-    @Test("thousands of commands at once get their own answers, over one connection and in few writes")
+    @Test("thousands of commands at once get their own answers, over one connection")
     func concurrent() async throws {
         try await TestServer().withRedis { redis, prefix in
             let id = try await redis.connectionID()
@@ -83,31 +84,91 @@ struct RedisTests {
         }
     }
 
-    @Test("more than may be in flight wait for their turn, more than may wait are turned away")
-    func bounded() async throws {
-        let configuration = RedisConfiguration.patient {
-            ($0.maximumAttempts, $0.maximumInFlight, $0.maximumWaiting) = (1, 4, 50)
-        }
-        try await TestServer().withRedis(configuration) { redis, prefix in
+    @Test("what waits for one connection is written at once, and not command by command")
+    func fewWrites() async throws {
+        let hasRead = Gate()
+        let command = RESPWriter.command("ECHO", ["x"])
+        let count = 1_000
+        let reads = Shared(0)
+        try await ScriptedServer.run { connection in
+            _ = try await connection.read()
+            // Nothing is opened before all of them wait.
+            try await hasRead.pass()
+            try await connection.write("%0\r\n")
+            var bytes = 0
+            while bytes < count * command.readableBytes, let part = try await connection.read() {
+                bytes += part.readableBytes
+                reads.change { $0 += 1 }
+            }
+            try await connection.write(String(repeating: "+x\r\n", count: count))
+            try await connection.waitForClose()
+        } _: { server in
+            let configuration = RedisConfiguration.patient {
+                ($0.maximumAttempts, $0.maximumInFlight, $0.maximumWaiting) = (1, count, count)
+            }
+            // On a thread of its own, so that the server reads while the client writes.
+            let loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+            let redis = try Redis(
+                "redis://127.0.0.1:\(server.port)", configuration: configuration, group: loops)
             let answered = Shared(0)
-            let overloaded = Shared(0)
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for number in 0..<2_000 {
+                for _ in 0...count {
                     group.addTask {
                         do {
-                            let text = try await redis.send("ECHO", [RedisArgument(number)]).text
-                            #expect(text == "\(number)")
+                            try await redis.send("ECHO", ["x"])
                             answered.change { $0 += 1 }
                         } catch let error as RedisError where error.kind == .overloaded {
-                            overloaded.change { $0 += 1 }
+                            // The one too many: so all others wait.
+                            hasRead.open()
                         }
                     }
                 }
                 try await group.waitForAll()
             }
-            #expect(answered.value + overloaded.value == 2_000)
-            #expect(answered.value >= 50)
-            #expect(try await redis.send("ECHO", ["afterwards"]).text == "afterwards")
+            #expect(answered.value == count)
+            // A read brings 2 KiB at least where more is there.
+            #expect(reads.value <= count * command.readableBytes / 2_048 + 1, "\(reads.value) reads")
+            await redis.close()
+            try await loops.shutdownGracefully()
+        }
+    }
+
+    @Test("more than may be in flight wait for their turn, more than may wait are turned away")
+    func bounded() async throws {
+        let server = try TestServer()
+        let configuration = RedisConfiguration.patient {
+            ($0.maximumAttempts, $0.maximumInFlight, $0.maximumWaiting) = (1, 4, 50)
+        }
+        let length = RESPWriter.command("ECHO", ["100"]).readableBytes
+        try await FaultProxy.run(upstream: server.host, port: server.port) { proxy in
+            try await server.withRedis(configuration, port: proxy.port) { redis, _ in
+                try await redis.ping()
+                proxy.set(.delay(.seconds(300)))
+                let before = proxy.bytesRead(.toUpstream)
+                let answered = Shared(0)
+                let overloaded = Shared(0)
+                @Sendable func echo(_ number: Int) async throws {
+                    do {
+                        #expect(try await redis.send("ECHO", [RedisArgument(number)]).text == "\(number)")
+                        answered.change { $0 += 1 }
+                    } catch let error as RedisError where error.kind == .overloaded {
+                        #expect(error.hasRun == false)
+                        overloaded.change { $0 += 1 }
+                    }
+                }
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 100..<104 { group.addTask { try await echo(number) } }
+                    try await until { proxy.bytesRead(.toUpstream) >= before + 4 * length }
+                    for number in 104..<200 { group.addTask { try await echo(number) } }
+                    try await until { overloaded.value >= 46 }
+                    #expect(answered.value == 0)
+                    #expect(proxy.bytesRead(.toUpstream) == before + 4 * length)
+                    proxy.set(.pass)
+                    try await group.waitForAll()
+                }
+                #expect(answered.value == 54 && overloaded.value == 46)
+                #expect(try await redis.send("ECHO", ["afterwards"]).text == "afterwards")
+            }
         }
     }
 

@@ -53,7 +53,8 @@ final class APICall {
         if let type = self.request.content?.type, fields[.contentType] == nil { fields[.contentType] = type }
         if let key = self.request.idempotencyKey { fields[.idempotencyKey] = Self.quoted(key) }
         if self.configuration.acceptsCompression, fields[.acceptEncoding] == nil {
-            fields[.acceptEncoding] = "gzip, deflate"
+            // A range is one of the representation as it is sent: compressed, it would be another one.
+            fields[.acceptEncoding] = fields.contains(.range) ? "identity" : "gzip, deflate"
         }
         return HTTPRequest(
             method: self.request.method, scheme: self.target.scheme, authority: self.target.authority,

@@ -46,7 +46,7 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
         public static let connectionLost = Self(value: .connectionLost)
         /// The server sent nothing for too long.
         public static let readTimeout = Self(value: .readTimeout)
-        /// The server took in nothing of the request for too long.
+        /// The request's body brought nothing more for too long, while the connection would have taken it.
         public static let writeTimeout = Self(value: .writeTimeout)
         /// The request's body threw an error, which is the cause, or has another length than it said.
         public static let bodyFailed = Self(value: .bodyFailed)
@@ -127,7 +127,8 @@ public struct APIClientError: Error, Sendable, Hashable, CustomStringConvertible
     public var isServerFailure: Bool {
         switch self.kind {
         case .unreachable, .untrusted, .connectionLost, .readTimeout, .invalidResponse: true
-        case .status: Self.retriedStatuses.contains(self.status ?? 0)
+        // 408, 425 and 429 are worth another try, but what they complain of is the client.
+        case .status: (self.status ?? 0) >= 500 && Self.retriedStatuses.contains(self.status ?? 0)
         default: false
         }
     }

@@ -43,6 +43,13 @@ final class APIHop: Sendable {
     /// Why the last answer is an error, with its reply.
     var failure: APIClientError? { self.progress.withLock { $0.failure } }
 
+    /// One like this that nothing has happened to.
+    private func another() -> APIHop {
+        APIHop(
+            self.client, self.request, self.target, isStreamed: self.isStreamed, isTrusted: self.isTrusted,
+            maximumBodyBytes: self.maximumBodyBytes)
+    }
+
     private func note(_ attempt: Int) {
         self.progress.withLock { progress in
             progress.attempts = attempt
@@ -54,7 +61,9 @@ final class APIHop: Sendable {
     func cached(_ request: HTTPRequest, _ body: HTTPBody?) async throws -> HTTPTransportResponse {
         guard let cache = self.client.cache else { return try await self.policed(request, body) }
         let next: @Sendable (HTTPRequest, HTTPBody?) async throws -> HTTPTransportResponse = { request, body in
-            try await self.policed(request, body)
+            // What the cache asks for in the background is no attempt of the call's.
+            let hop = HTTPCacheCall.current?.isRefresh == true ? self.another() : self
+            return try await hop.policed(request, body)
         }
         let isSigned = self.isTrusted && self.client.auth != nil
         let isNamed = self.request.cacheKey != nil || self.request.timeToLive != nil
@@ -82,25 +91,37 @@ final class APIHop: Sendable {
         let isIdempotent = self.isIdempotent(request, body)
         let outcome = await pipeline.outcome(isIdempotent: isIdempotent) { context in
             self.note(context.attempt)
+            let duty = AuthDuty()
             do {
                 // Only a transport that gathers the answer watches the deadline until it is there.
                 if self.client.attemptsWatchDeadline, !self.isStreamed, body?.bytes != nil || body == nil {
-                    return try await self.attempt(request, body, isIdempotent, pipeline, context)
+                    return try await self.attempt(request, body, isIdempotent, pipeline, context, duty)
                 }
                 return try await context.untilDeadline {
-                    try await self.attempt(request, body, isIdempotent, pipeline, context)
+                    try await self.attempt(request, body, isIdempotent, pipeline, context, duty)
                 }
-            } catch var error as APIClientError {
-                error.isFinal = error.isFinal || body?.isReplayable == false || self.isLast(context.attempt)
-                throw error
+            } catch {
+                throw duty.judged(
+                    self.final(error, body, context.attempt), attemptTimeout: self.configuration.attemptTimeout, context
+                )
             }
         }
-        if case .failure(let error) = outcome, let error = error as? APIClientError, let reply = error.reply {
-            self.progress.withLock { $0.failure = error }
-            let head = HTTPResponse(status: reply.status, headerFields: reply.fields)
-            return HTTPTransportResponse(head: head, bytes: reply.body)
+        if case .failure(let error) = outcome {
+            if let failure = error as? AuthFailure { throw failure.base }
+            if let error = error as? APIClientError, let reply = error.reply {
+                self.progress.withLock { $0.failure = error }
+                let head = HTTPResponse(status: reply.status, headerFields: reply.fields)
+                return HTTPTransportResponse(head: head, bytes: reply.body)
+            }
         }
         return try outcome.get()
+    }
+
+    /// The error, which knows whether an attempt can follow.
+    private func final(_ error: any Error, _ body: HTTPBody?, _ attempt: Int) -> any Error {
+        guard var error = error as? APIClientError else { return error }
+        error.isFinal = error.isFinal || body?.isReplayable == false || self.isLast(attempt)
+        return error
     }
 
     private func isLast(_ attempt: Int) -> Bool { self.request.maximumAttempts.map { attempt >= $0 } ?? false }
@@ -114,12 +135,14 @@ final class APIHop: Sendable {
 
     private func attempt(
         _ request: HTTPRequest, _ body: HTTPBody?, _ isIdempotent: Bool,
-        _ pipeline: Pipeline<HostLayers>, _ context: OperationContext
+        _ pipeline: Pipeline<HostLayers>, _ context: OperationContext, _ duty: AuthDuty
     ) async throws -> HTTPTransportResponse {
         var response: HTTPTransportResponse
         if self.isTrusted, let auth = self.client.auth {
-            response = try await auth.intercept(request, body: body) { request, body in
-                try await self.transmit(request, body, isIdempotent)
+            response = try await duty.run {
+                try await auth.intercept(request, body: body) { request, body in
+                    try await duty.leave { try await self.transmit(request, body, isIdempotent) }
+                }
             }
         } else {
             response = try await self.transmit(request, body, isIdempotent)

@@ -7,8 +7,9 @@ import Synchronization
 
 /// Exchanges in a file: recorded once against the real service, played back ever after without it.
 ///
-/// Secrets do not get into the file: the values of fields that carry credentials are replaced, as are those of the query's parameters
-/// that are named; so are bodies, unless they are asked for.
+/// Fields and bodies of requests do not get into the file, unless bodies are asked for; the values of an answer's fields that carry
+/// credentials are replaced, as are those of the query's parameters that are named. An answer's body is kept as it is: where it may
+/// repeat a secret, as some services do with the whole request, ``HTTPRedaction/body`` has to take it out.
 public struct HTTPRecording: Sendable, Codable, Hashable {
     /// One request and its answer.
     public struct Exchange: Sendable, Codable, Hashable {
@@ -103,14 +104,19 @@ public final class RecordingTransport: HTTPTransport {
         let response = try await self.base.send(request, body: body)
         let bytes = try await response.collect(upTo: 64 << 20)
         let redaction = self.redaction
+        let kept = redaction.body(Data(bytes.readableBytesView))
         let exchange = HTTPRecording.Exchange(
             method: request.method.rawValue, url: redaction.url(of: request),
             requestBody: redaction.keepsRequestBodies ? body?.bytes.map { Data($0.readableBytesView) } : nil,
             status: response.head.status.code,
             fields: response.head.headerFields.map { field in
-                [field.name.rawName, redaction.fields.contains(field.name) ? HTTPRedaction.mark : field.value]
+                // The length of what is played back, and of nothing for HEAD.
+                if field.name == .contentLength, kept.count != bytes.readableBytes {
+                    return [field.name.rawName, "\(kept.count)"]
+                }
+                return [field.name.rawName, redaction.fields.contains(field.name) ? HTTPRedaction.mark : field.value]
             },
-            body: redaction.body(Data(bytes.readableBytesView)))
+            body: kept)
         self.recorded.withLock { $0.exchanges.append(exchange) }
         return HTTPTransportResponse(head: response.head, bytes: bytes)
     }

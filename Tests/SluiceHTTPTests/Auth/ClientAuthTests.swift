@@ -171,6 +171,47 @@ struct ClientAuthTests {
         #expect(transport.requests.count == 1 + 200 + 2)
     }
 
+    @Test("what fails where tokens come from does not speak against the service, and what fails there does")
+    func foreignFailures() async throws {
+        struct Failure: Error {}
+        let isDown = Locked(true)
+        let transport = ScriptedTransport { _, number in .init(number == 1 ? .ok : .badGateway) }
+        let failures: [any Error] = [
+            APIClientError(.unreachable, message: "no token server"), Failure(),
+            TimeoutError(policy: "timeout", limit: .seconds(1)),
+        ]
+        for failure in failures {
+            isDown.withLock { $0 = true }
+            let auth = HTTPAuth.custom(for: "https://api.example.org") { _, _ in
+                if isDown.withLock({ $0 }) { throw failure }
+            }
+            let client = self.client(transport, auth, breakerFailures: 1)
+            for _ in 0..<3 {
+                let error = await #expect(throws: (any Error).self) { try await client.get("/a") }
+                #expect(error.map { type(of: $0) == type(of: failure) } == true)
+            }
+            #expect(client.hostStates.map(\.breaker) == ["closed"])
+            isDown.withLock { $0 = false }
+            _ = try? await client.get("/a")
+            _ = try? await client.get("/a")
+            #expect(client.hostStates.map(\.breaker) == ["open"])
+        }
+    }
+
+    @Test("a token server that is silent until the attempt's end does not speak against the service")
+    func silentTokenServer() async throws {
+        let gate = Gate()
+        let auth = HTTPAuth.custom(for: "https://api.example.org") { _, _ in try await gate.pass() }
+        let client = self.client(ScriptedTransport { _, _ in .init(.ok) }, auth, breakerFailures: 1)
+        let task = Task { try await client.get("/a") }
+        await gate.waitForArrivals(1)
+        await self.time.waitForAlarms(1)
+        self.time.advance(by: .seconds(10))
+        let error = await #expect(throws: TimeoutError.self) { try await task.value }
+        #expect(error == TimeoutError(policy: "timeout", limit: .seconds(10)))
+        #expect(client.hostStates.map(\.breaker) == ["closed"])
+    }
+
     @Test("a call that is turned away costs no token: by the breaker, and by the rate limit")
     func turnedAway() async throws {
         let tokens = OAuth2SessionTests.tokens()

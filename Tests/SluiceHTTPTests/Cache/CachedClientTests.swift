@@ -37,7 +37,48 @@ struct CachedClientTests {
         }
         #expect(transport.requests.count == 1)
         #expect(client.metrics.cacheHits == 49)
+        #expect(client.metrics.routes.map(\.cacheHitRatio) == [0.98])
         #expect(client.metrics.count == 50)
+    }
+
+    @Test("an answer that is confirmed in the background is the cache's, whenever that begins")
+    func confirmedBehind() async throws {
+        let (hasAsked, mayAnswer) = (Gate(), Gate())
+        let transport = ScriptedTransport { _, number in
+            if number == 2 {
+                hasAsked.open()
+                try await mayAnswer.pass()
+            }
+            return .init(.ok, fields: [.cacheControl: "max-age=60, stale-while-revalidate=600"], body: "\(number)")
+        }
+        /// Hands an answer on only once the request in the background is on its way.
+        struct Slow: HTTPMiddleware {
+            let cache: HTTPCache
+            let hasAsked: Gate
+            let waits: Locked<Bool>
+
+            func intercept(
+                _ request: HTTPRequest, body: HTTPBody?,
+                next: @escaping @Sendable (HTTPRequest, HTTPBody?) async throws -> HTTPTransportResponse
+            ) async throws -> HTTPTransportResponse {
+                let response = try await self.cache.intercept(request, body: body, next: next)
+                if self.waits.withLock({ $0 }) { try await self.hasAsked.pass() }
+                return response
+            }
+        }
+        let clock = self.clock
+        let cache = HTTPCache(time: self.time) { WallTime(milliseconds: clock.withLock { $0 }) }
+        let waits = Locked(false)
+        let client = APIClient(
+            "test", transport: transport, cache: Slow(cache: cache, hasAsked: hasAsked, waits: waits), time: self.time)
+        #expect(try await client.get("https://example.org/a").attempts == 1)
+        self.clock.withLock { $0 += 61_000 }
+        waits.withLock { $0 = true }
+        let reply = try await client.get("https://example.org/a")
+        #expect(reply.text == "1" && reply.isFromCache)
+        #expect(client.metrics.routes.first?.cacheHitRatio == 0.5)
+        mayAnswer.open()
+        await cache.close()
     }
 
     @Test("a change through the client drops what was kept by a key of the caller's")

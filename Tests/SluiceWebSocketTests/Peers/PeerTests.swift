@@ -89,13 +89,14 @@ struct PeerTests {
         };
         """
 
-    @Test("a browser talks to our server")
-    func chromium() async throws {
+    @Test("a browser talks to our server", arguments: ["plain", "deflate"])
+    func chromium(compression: String) async throws {
         let page = "<!doctype html><script>\(Self.script)</script>"
         let closures = Locked<[String]>([])
         let done = Gate()
         let origins = Locked<String>("")
-        let options = WebSocketServer.Options(connection: .patient(), subprotocols: ["a"], origins: .any)
+        let options = WebSocketServer.Options(
+            connection: Self.configuration(compression), subprotocols: ["a"], origins: .any)
         let accept: @Sendable (WebSocketRequest) async throws -> WebSocketAcceptance = { request in
             origins.withLock { $0 = request.headers[.origin] ?? "none" }
             return .accept()
@@ -121,7 +122,8 @@ struct PeerTests {
                 #expect(origins.withLock { $0 } == "http://127.0.0.1:\(pages.port)")
             }
         }
-        #expect(closures.withLock { $0 } == ["3001 a permessage-deflate"])
+        let agreed = compression == "deflate" ? "permessage-deflate" : ""
+        #expect(closures.withLock { $0 } == ["3001 a \(agreed)"])
     }
 }
 

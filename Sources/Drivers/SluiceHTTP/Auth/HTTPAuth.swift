@@ -138,7 +138,7 @@ private struct QueryAuth: HTTPMiddleware {
     ) async throws -> HTTPTransportResponse {
         var request = request
         let path = request.path ?? "/"
-        let parameter = FormEncoding.encoded([(self.name, self.value.reveal())])
+        let parameter = HTTPParameters([.init(self.name, self.value.reveal())]).form
         request.path = "\(path)\(path.contains("?") ? "&" : "?")\(parameter)"
         return try await next(request, body)
     }

@@ -1,19 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 
-/// A body that is there whole.
-struct WholeBody: AsyncSequence, Sendable {
-    let bytes: ByteBuffer
-
-    struct Iterator: AsyncIteratorProtocol {
-        var bytes: ByteBuffer?
-
-        mutating func next() async throws -> ByteBuffer? { self.bytes.take() }
-    }
-
-    func makeAsyncIterator() -> Iterator { Iterator(bytes: self.bytes.readableBytes > 0 ? self.bytes : nil) }
-}
-
 /// A body whose beginning was read, and whose rest is still on its way.
 struct ResumedBody: AsyncSequence, Sendable {
     // Unsafe only for the compiler: an answer's body is read once and by one task, which has this iterator to itself

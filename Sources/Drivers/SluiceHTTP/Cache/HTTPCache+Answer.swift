@@ -111,7 +111,7 @@ extension HTTPCache {
         head.headerFields[.age] = "\(entry.age(at: now))"
         head.headerFields.append(HTTPField(name: .cacheStatus, value: status.rawValue))
         let body = isKnown || ask.isHead ? ByteBuffer() : entry.body
-        return HTTPTransportResponse(head: head, body: WholeBody(bytes: body))
+        return HTTPTransportResponse(head: head, bytes: body)
     }
 
     /// The head of a 304: RFC 9110 §15.4.5, all that does not describe a body.
@@ -128,7 +128,7 @@ extension HTTPCache {
     private static var onlyIfCached: HTTPTransportResponse {
         HTTPTransportResponse(
             head: HTTPResponse(status: .gatewayTimeout, headerFields: [.contentLength: "0"]),
-            body: WholeBody(bytes: ByteBuffer())
+            bytes: ByteBuffer()
         ).marked(.onlyIfCached)
     }
 }

@@ -81,7 +81,7 @@ extension HTTPCache {
         HTTPCacheEntry(
             key: stored.key, uri: stored.uri, variant: stored.variant, varyingFields: stored.varyingFields, head: head,
             body: stored.body, requestTime: exchange.requestTime, responseTime: exchange.responseTime,
-            timeToLive: exchange.ask.timeToLive ?? stored.timeToLive, rules: self.rules)
+            timeToLive: Self.lifetime(head, exchange.ask) ?? stored.timeToLive, rules: self.rules)
     }
 
     /// An answer has come that is not about what is kept.
@@ -100,7 +100,7 @@ extension HTTPCache {
         guard
             self.rules.mayStore(
                 head, control, to: exchange.ask.request, exchange.ask.asked,
-                isOverridden: exchange.ask.timeToLive != nil
+                isOverridden: Self.lifetime(head, exchange.ask) != nil
                     && CacheRules.heuristicallyCacheable.contains(head.status.code),
                 isSigned: exchange.ask.isSigned),
             Self.isFinite(head), Self.announced(head) ?? 0 <= self.settings.maximumBodyBytes
@@ -113,7 +113,7 @@ extension HTTPCache {
             let longer = HTTPTransportResponse(head: head, body: rest)
             return Fetched(response: longer.marked(passed), end: .notShared)
         case .whole(let body):
-            let whole = HTTPTransportResponse(head: head, body: WholeBody(bytes: body))
+            let whole = HTTPTransportResponse(head: head, bytes: body)
             // What is shorter than announced is not whole, and so is not kept.
             if let length = Self.announced(head), length != body.readableBytes,
                 !head.headerFields.contains(.contentEncoding)
@@ -135,7 +135,7 @@ extension HTTPCache {
         return HTTPCacheEntry(
             key: ask.key, uri: ask.uri, variant: CacheVariant.id(scope: ask.scope, names, of: ask.request),
             varyingFields: names, head: kept, body: body, requestTime: exchange.requestTime,
-            responseTime: exchange.responseTime, timeToLive: ask.timeToLive, rules: self.rules)
+            responseTime: exchange.responseTime, timeToLive: Self.lifetime(head, ask), rules: self.rules)
     }
 
     /// Puts an answer into the store, unless the resource was changed since it was asked for.
@@ -174,6 +174,11 @@ extension HTTPCache {
     private func dropReplaced(by head: HTTPResponse, _ exchange: Exchange) async throws {
         guard let stored = exchange.stored, head.status.code < 400, head.status != .notModified else { return }
         try await self.tolerating(()) { try await self.store.remove(stored.key, variant: stored.variant) }
+    }
+
+    /// The caller's time, which is for the answer it hopes for, and not for an error in its place.
+    private static func lifetime(_ head: HTTPResponse, _ ask: CacheAsk) -> Int64? {
+        head.status.kind == .successful ? ask.timeToLive : nil
     }
 
     /// Whether an answer is one that ends by itself.

@@ -18,7 +18,11 @@ extension HTTPCache {
         let task = Task.detached {
             let context = OperationContext(name: "httpCache.refresh", time: self.time, observer: observer)
             await OperationContext.$current.withValue(context) {
-                await self.refreshNow(ask.forRefresh, entry, next)
+                var call = HTTPCacheCall()
+                call.isRefresh = true
+                await HTTPCacheCall.$current.withValue(call) {
+                    await self.refreshNow(ask.forRefresh, entry, next)
+                }
             }
             self.state.withLock { $0.endRefresh(name) }
         }

@@ -161,6 +161,7 @@ extension HTTPTransportResponse {
     func marked(_ status: CacheStatus) -> HTTPTransportResponse {
         var head = self.head
         head.headerFields.append(HTTPField(name: .cacheStatus, value: status.rawValue))
+        if let bytes = self.bytes { return HTTPTransportResponse(head: head, bytes: bytes) }
         return HTTPTransportResponse(head: head, body: self.body)
     }
 }

@@ -113,6 +113,8 @@ public struct HTTPCacheCall: Sendable, Hashable {
     public var isBypassed: Bool
     /// Whether the request gets credentials on its way from the cache to the server, where the cache does not see them.
     var isSigned = false
+    /// Whether it is the cache that asks, in the background, for what a call was answered with already.
+    var isRefresh = false
 
     /// The wishes of the call under way.
     @TaskLocal public static var current: HTTPCacheCall?

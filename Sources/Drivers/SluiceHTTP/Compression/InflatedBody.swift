@@ -43,8 +43,12 @@ struct InflatedBody: AsyncSequence, Sendable {
 
 extension HTTPTransportResponse {
     /// The answer with its body inflated, if it was compressed in a way we know; its head then says nothing of that any more.
+    ///
+    /// A part of a compressed body cannot be inflated by itself, and stays as it is.
     func inflated(maximumRatio: Int) -> HTTPTransportResponse {
-        guard let coding = self.head.headerFields[.contentEncoding]?.trimmingSpaces.lowercased() else { return self }
+        guard self.head.status != .partialContent,
+            let coding = self.head.headerFields[.contentEncoding]?.trimmingSpaces.lowercased()
+        else { return self }
         let format: Inflater.Format
         switch coding {
         case "gzip", "x-gzip": format = .gzip

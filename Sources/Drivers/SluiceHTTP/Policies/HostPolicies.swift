@@ -21,8 +21,8 @@ struct HostPolicies: Sendable {
             CircuitBreaker(
                 consecutiveFailures: configuration.breakerFailures, openFor: configuration.breakerOpenFor
             ) { error in
-                // That somebody has to sign in says nothing of the host.
-                !(error is OAuth2Error) && (error as? APIClientError)?.isServerFailure ?? true
+                // That no token could be got, or somebody has to sign in, says nothing of the host.
+                !(error is AuthFailure) && (error as? APIClientError)?.isServerFailure ?? true
             }
             // What the server asks for holds for every caller, not only for one call's next attempt.
             RateLimit(RateLimitSettings(count: configuration.callsPerMinute, period: .seconds(60)), obeysHints: true)

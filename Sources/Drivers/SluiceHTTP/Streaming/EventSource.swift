@@ -52,6 +52,7 @@ public struct EventSource: AsyncSequence, Sendable {
         /// The next event.
         public mutating func next() async throws -> ServerSentEvent? {
             while !self.isOver {
+                var shortest = Duration.zero
                 do {
                     if self.events == nil { try await self.connect() }
                     if let event = try await self.events?.next() {
@@ -62,8 +63,12 @@ public struct EventSource: AsyncSequence, Sendable {
                     guard self.failures < self.source.reconnection.maximumAttempts else { throw error }
                 } catch let error as TimeoutError {
                     guard self.failures < self.source.reconnection.maximumAttempts else { throw error }
+                } catch let error as RejectionError {
+                    // The client's own breaker or limit: it says when there is a point in asking again.
+                    guard self.failures < self.source.reconnection.maximumAttempts else { throw error }
+                    shortest = error.retryAfter ?? .zero
                 }
-                try await self.pause()
+                try await self.pause(atLeast: shortest)
             }
             return nil
         }
@@ -88,7 +93,7 @@ public struct EventSource: AsyncSequence, Sendable {
         }
 
         /// Waits before the next connection, or ends.
-        private mutating func pause() async throws {
+        private mutating func pause(atLeast shortest: Duration) async throws {
             if let parser = self.events?.parser {
                 self.lastID = parser.lastID
                 self.retry = parser.retry ?? self.retry
@@ -103,7 +108,7 @@ public struct EventSource: AsyncSequence, Sendable {
                 .capped(at: Swift.max(self.retry ?? .zero, reconnection.maximumDelay))
             self.failures += 1
             let time = self.source.client.time
-            let wait = backoff.delay(beforeRetry: self.failures, fraction: 1) ?? .zero
+            let wait = Swift.max(shortest, backoff.delay(beforeRetry: self.failures, fraction: 1) ?? .zero)
             try await time.sleep(until: time.now.advanced(by: wait))
         }
     }

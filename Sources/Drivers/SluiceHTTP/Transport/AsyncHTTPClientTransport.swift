@@ -7,8 +7,6 @@ import NIOHTTP2
 import NIOPosix
 import NIOSSL
 public import Sluice
-import Synchronization
-import Tracing
 
 /// The transport on AsyncHTTPClient: HTTP/1.1 and HTTP/2, connections kept for the next request.
 ///
@@ -74,74 +72,6 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
     /// How many exchanges are under way.
     package var running: Int { self.gate.running }
 
-    /// What to trust beside the system's certificates; nil if that is nothing.
-    private static func trust(_ settings: HTTPTransportSettings) throws -> TLSConfiguration? {
-        guard let file = settings.trustedCertificates else { return nil }
-        var tls = TLSConfiguration.makeClientConfiguration()
-        do {
-            tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(file))]
-        } catch {
-            throw APIClientError(.untrusted, message: "the certificates in \(file) cannot be read", cause: error)
-        }
-        return tls
-    }
-
-    private static func configuration(
-        _ settings: HTTPTransportSettings, _ http2: SharedFlag
-    ) -> HTTPClient.Configuration {
-        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.timeout.connect = .nanoseconds(settings.connectTimeout.clampedNanoseconds)
-        configuration.timeout.read = .nanoseconds(settings.readTimeout.clampedNanoseconds)
-        configuration.timeout.write = .nanoseconds(settings.writeTimeout.clampedNanoseconds)
-        configuration.connectionPool.idleTimeout = .nanoseconds(settings.idleTimeout.clampedNanoseconds)
-        // The gate lets no more through than this, so nobody waits within the pool.
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.maximumConnectionsPerHost
-        // One place tries again: our own retry, which knows the deadline and the budget.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.httpVersion = settings.usesHTTP2 ? .automatic : .http1Only
-        configuration.proxy = settings.proxy.map(Self.proxy)
-        // Without a tracer each request would still be told to one that does nothing.
-        if configuration.tracing.tracer is NoOpTracer { configuration.tracing.tracer = nil }
-        let rules = settings.rules
-        let isProxied = settings.proxy != nil
-        let check: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
-            guard !isProxied, !rules.allows(channel.remoteAddress) else {
-                return channel.eventLoop.makeSucceededVoidFuture()
-            }
-            channel.close(promise: nil)
-            return channel.eventLoop.makeFailedFuture(APIClientError(.addressNotAllowed, message: "a private address"))
-        }
-        configuration.http1_1ConnectionDebugInitializer = { channel in
-            check(channel).flatMap { Self.addWatch(to: channel) }
-        }
-        configuration.http2ConnectionDebugInitializer = { channel in
-            http2.set()
-            return check(channel).flatMap { LeavingServer.add(to: channel) }
-        }
-        configuration.http2StreamChannelDebugInitializer = { LeftStream.add(to: $0) }
-        return configuration
-    }
-
-    /// Where bytes are HTTP: right after TLS, if there is TLS.
-    private static func addWatch(to channel: any Channel) -> EventLoopFuture<Void> {
-        channel.eventLoop.submit {
-            let pipeline = channel.pipeline.syncOperations
-            let tls = try? pipeline.handler(type: NIOSSLClientHandler.self)
-            try pipeline.addHandler(ConnectionWatch(), position: tls.map { .after($0) } ?? .first)
-        }
-    }
-
-    private static func proxy(_ proxy: HTTPProxy) -> HTTPClient.Configuration.Proxy {
-        switch (proxy.kind, proxy.username) {
-        case (.socks, _): .socksServer(host: proxy.host, port: proxy.port)
-        case (.http, nil): .server(host: proxy.host, port: proxy.port)
-        case (.http, let username?):
-            .server(
-                host: proxy.host, port: proxy.port,
-                authorization: .basic(username: username, password: proxy.password?.reveal() ?? ""))
-        }
-    }
-
     /// Sends a request.
     public func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
         let origin = try await self.checkedOrigin(of: request)
@@ -153,10 +83,10 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
             outgoing.headers = way.headers
             outgoing.body = try body.map(HTTPClientRequest.Body.body)
             let response = try await way.client.execute(outgoing, deadline: .distantFuture)
-            if response.version.major >= 2 { self.gate.noteMultiplexed(origin) }
+            self.note(response.version, of: origin)
             return HTTPTransportResponse(
                 head: Self.head(response.status, response.headers),
-                body: TransportBody(base: response.body, place: place))
+                body: TransportBody(base: response.body, place: place, transport: self))
         } catch {
             place.leave()
             throw await self.translated(error, origin)
@@ -172,14 +102,19 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
         let place = try await self.gate.enter(origin)
         defer { place.leave() }
         let way = self.way(of: request, to: origin)
-        let outgoing = try HTTPClient.Request(
-            url: way.url, method: HTTPMethod(rawValue: request.method.rawValue), headers: way.headers,
-            body: body?.bytes.map { .byteBuffer($0) })
+        let outgoing: HTTPClient.Request
+        do {
+            outgoing = try HTTPClient.Request(
+                url: way.url, method: HTTPMethod(rawValue: request.method.rawValue), headers: way.headers,
+                body: body?.bytes.map { .byteBuffer($0) })
+        } catch {
+            throw await self.translated(error, origin)
+        }
         let end = await WholeAnswer(upTo: request.method == .head ? .max : limit).run(outgoing, by: way.client)
         guard let head = end.head, !(end.error is CancellationError), !(end.error is DeadlineReached) else {
             throw await self.translated(end.error ?? HTTPClientError.remoteConnectionClosed, origin)
         }
-        if head.version.major >= 2 { self.gate.noteMultiplexed(origin) }
+        self.note(head.version, of: origin)
         let answer = Self.head(head.status, head.headers)
         guard let error = end.error else { return HTTPTransportResponse(head: answer, bytes: end.body) }
         let reason =
@@ -189,11 +124,16 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
 
     /// Scheme and authority, once that host may be talked to.
     private func checkedOrigin(of request: HTTPRequest) async throws -> String {
-        guard let scheme = request.scheme, let authority = request.authority else {
-            throw APIClientError(.urlNotAllowed, message: "the URL has no host")
-        }
+        guard let scheme = request.scheme, scheme == "https" || scheme == "http", let authority = request.authority
+        else { throw APIClientError(.urlNotAllowed, message: "only http and https URLs with a host are fetched") }
         try await self.resolver.check(authority: authority)
         return "\(scheme)://\(authority)"
+    }
+
+    /// Tells the gate what an origin speaks; most never speak HTTP/2, and cost nothing.
+    private func note(_ version: HTTPVersion, of origin: String) {
+        guard self.hasSpokenHTTP2.isSet else { return }
+        self.gate.note(origin, isMultiplexed: version.major >= 2)
     }
 
     /// What takes a request to its origin, and how it is to be put: http goes through a proxy in a form of its own.
@@ -242,12 +182,4 @@ public final class AsyncHTTPClientTransport: DeadlineWatchingTransport {
         self.client.shutdown { _ in }
         self.forward?.client.shutdown { _ in }
     }
-}
-
-/// Something that happened at least once.
-private final class SharedFlag: Sendable {
-    private let value = Atomic(false)
-
-    var isSet: Bool { self.value.load(ordering: .relaxed) }
-    func set() { self.value.store(true, ordering: .relaxed) }
 }

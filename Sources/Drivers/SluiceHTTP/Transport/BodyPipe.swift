@@ -47,6 +47,9 @@ package final class BodyPipe: Sendable {
         return bytes
     }
 
+    /// How many bytes wait to be read.
+    var waitingBytes: Int { self.state.withLock { $0.bytes } }
+
     /// Adds a part, and waits while too much lies here.
     ///
     /// - Throws: `CancellationError` if nobody reads any more, or the task was cancelled.

@@ -53,9 +53,14 @@ final class ConnectionGate: Sendable {
     /// How many requests wait.
     var waiting: Int { self.state.withLock { $0.waiting } }
 
-    /// An origin has been found to speak HTTP/2, so its exchanges need no connection each.
-    func noteMultiplexed(_ origin: String) {
+    /// An origin has answered by HTTP/2, so that its exchanges need no connection each, or by HTTP/1.1.
+    func note(_ origin: String, isMultiplexed: Bool) {
+        let origin = Self.key(origin)
         let turn = self.state.withLock { state -> [Waiter] in
+            guard isMultiplexed else {
+                state.multiplexed.remove(origin)
+                return []
+            }
             // A thousand origins are more than a client has, and each costs a string.
             guard state.multiplexed.count < 1_000, state.multiplexed.insert(origin).inserted else { return [] }
             return self.admit(&state)
@@ -63,10 +68,17 @@ final class ConnectionGate: Sendable {
         for waiter in turn { waiter.suspension.settle(.mine) }
     }
 
+    /// One form of an origin, as the pool has one for it too: without the port that is its scheme's own.
+    private static func key(_ origin: String) -> String {
+        let port = origin.hasPrefix("https:") ? ":443" : ":80"
+        return origin.hasSuffix(port) ? String(origin.dropLast(port.utf8.count)) : origin
+    }
+
     /// Takes a place.
     ///
     /// - Throws: ``APIClientError`` of kind `poolExhausted`; `DeadlineReached`; `CancellationError`.
     func enter(_ origin: String) async throws -> ConnectionPlace {
+        let origin = Self.key(origin)
         let (waiter, isFull) = self.state.withLock { state -> (Waiter?, Bool) in
             var entry = state.origins[origin] ?? Origin()
             if entry.queue.isEmpty, self.hasRoom(origin, entry, state) {

@@ -10,26 +10,23 @@ struct ConnectionEnded: Error {
 
 /// Sits between TLS and HTTP/1.1 on a connection and says how much of an answer had come when it ended, which the HTTP layer does
 /// not tell from a request it never wrote.
-final class ConnectionWatch: ChannelDuplexHandler {
+final class ConnectionWatch: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
 
     /// The longest head of an answer, in bytes, those of interim answers before it included: the HTTP layer has no bound of its own.
     static let maximumHeadBytes = 262_144
 
-    /// Whether a request, or a part of it, was written.
+    /// Whether a request was begun.
     private var hasRequest = false
     private var scanner = AnswerScanner()
     /// Whether the connection had brought an answer before the request under way.
     private var wasReused = false
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if !self.hasRequest || self.scanner.position == .answered {
-            self.wasReused = self.hasRequest
-            self.hasRequest = true
-            self.scanner = AnswerScanner()
-        }
-        context.write(data, promise: promise)
+    /// A request begins, whose answer is the next.
+    func begin() {
+        self.wasReused = self.scanner.position == .answered
+        self.hasRequest = true
+        self.scanner = AnswerScanner()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -63,5 +60,24 @@ final class ConnectionWatch: ChannelDuplexHandler {
             }
         }
         context.fireChannelInactive()
+    }
+}
+
+/// Tells a connection's watch of each request, where requests are not bytes yet.
+///
+/// By its bytes a new request could not be told from what is left of the one before, whose answer may begin, and even end, while its
+/// body is being sent.
+final class RequestMark: ChannelOutboundHandler {
+    typealias OutboundIn = HTTPClientRequestPart
+
+    private let watch: ConnectionWatch
+
+    init(_ watch: ConnectionWatch) {
+        self.watch = watch
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .head = self.unwrapOutboundIn(data) { self.watch.begin() }
+        context.write(data, promise: promise)
     }
 }

@@ -113,6 +113,8 @@ final class SessionExchange: Sendable {
             self.holder.cancel()
         #else
             self.holder.suspend()
+            // The reader may have made room before that, and then found nothing to resume.
+            if self.pipe.waitingBytes < BodyPipe.highWatermark { self.holder.resume() }
         #endif
     }
 
@@ -201,22 +203,21 @@ private final class TaskHolder: Sendable {
         task?.cancel()
     }
 
+    // Both under the lock, so that they come to the task in the order they were decided in; neither calls back.
     func suspend() {
-        let task = self.state.withLock { state -> URLSessionTask? in
-            guard !state.isSuspended, !state.isCancelled else { return nil }
+        self.state.withLock { state in
+            guard !state.isSuspended, !state.isCancelled else { return }
             state.isSuspended = true
-            return state.task
+            state.task?.suspend()
         }
-        task?.suspend()
     }
 
     func resume() {
-        let task = self.state.withLock { state -> URLSessionTask? in
-            guard state.isSuspended else { return nil }
+        self.state.withLock { state in
+            guard state.isSuspended else { return }
             state.isSuspended = false
-            return state.task
+            state.task?.resume()
         }
-        task?.resume()
     }
 }
 

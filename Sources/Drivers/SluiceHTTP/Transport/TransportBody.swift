@@ -7,11 +7,14 @@ import NIOPosix
 struct TransportBody: AsyncSequence, Sendable {
     let base: HTTPClientResponse.Body
     let place: ConnectionPlace
+    /// Kept until the body is read: with the last who holds it, a transport closes its connections.
+    let transport: AsyncHTTPClientTransport
 
     struct Iterator: AsyncIteratorProtocol {
         // Unsafe only for the compiler: this iterator is the one owner of the other, and is itself not sendable.
         nonisolated(unsafe) var base: HTTPClientResponse.Body.AsyncIterator
         let place: ConnectionPlace
+        let transport: AsyncHTTPClientTransport
 
         mutating func next() async throws -> ByteBuffer? {
             do {
@@ -25,7 +28,9 @@ struct TransportBody: AsyncSequence, Sendable {
         }
     }
 
-    func makeAsyncIterator() -> Iterator { Iterator(base: self.base.makeAsyncIterator(), place: self.place) }
+    func makeAsyncIterator() -> Iterator {
+        Iterator(base: self.base.makeAsyncIterator(), place: self.place, transport: self.transport)
+    }
 }
 
 /// The parts of a request's body, an error of theirs told from the network's.

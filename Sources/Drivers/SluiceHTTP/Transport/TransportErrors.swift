@@ -113,6 +113,8 @@ enum TransportErrors {
         case .writeTimeout:
             return APIClientError(
                 .writeTimeout, message: "the request's body brought nothing more in time", cause: error)
+        case .invalidURL, .emptyHost, .emptyScheme:
+            return APIClientError(.urlNotAllowed, message: "not a URL", cause: error)
         case .bodyLengthMismatch:
             return APIClientError(.bodyFailed, message: "the request's body is not as long as it said", cause: error)
         case .alreadyShutdown:

@@ -4,6 +4,7 @@ public import HTTPTypes
 import NIOCore
 import NIOFoundationCompat
 public import Sluice
+import Synchronization
 
 #if canImport(FoundationNetworking)
     import FoundationNetworking
@@ -28,6 +29,8 @@ public final class URLSessionTransport: HTTPTransport {
     public static let maximumUnread = 16 << 20
 
     private let session: URLSession
+    /// Closing and beginning an exchange exclude each other: a session that is closed stops the program if it is asked for a task.
+    private let isClosed = Mutex(false)
     private let delegate: SessionDelegate
     private let gate: ConnectionGate
     private let resolver: AddressCheck
@@ -48,35 +51,47 @@ public final class URLSessionTransport: HTTPTransport {
 
     /// Sends a request.
     public func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
-        guard let scheme = request.scheme, let authority = request.authority,
+        guard let scheme = request.scheme, scheme == "https" || scheme == "http", let authority = request.authority,
             let url = URL(string: "\(scheme)://\(authority)\(request.path ?? "/")")
-        else {
-            throw APIClientError(.urlNotAllowed, message: "the URL has no host")
-        }
+        else { throw APIClientError(.urlNotAllowed, message: "only http and https URLs with a host are fetched") }
         try await self.resolver.check(authority: authority)
         let place = try await self.gate.enter("\(scheme)://\(authority)")
         var outgoing = URLRequest(url: url)
         outgoing.httpMethod = request.method.rawValue
         for field in request.headerFields { outgoing.addValue(field.value, forHTTPHeaderField: field.name.rawName) }
         let upload = try await Upload(body)
+        if case .bytes(let data) = upload.content { outgoing.httpBody = data }
         let exchange = SessionExchange(place: place, upload: upload)
-        let task: URLSessionTask
-        switch upload.content {
-        case .none: task = self.session.dataTask(with: outgoing)
-        case .bytes(let data):
-            outgoing.httpBody = data
-            task = self.session.dataTask(with: outgoing)
-        case .file(let url): task = self.session.uploadTask(with: outgoing, fromFile: url)
-        }
-        exchange.begin(task)
-        self.delegate.register(exchange, for: task)
-        task.resume()
+        try self.begin(exchange, outgoing, upload)
         return try await exchange.response()
+    }
+
+    private func begin(_ exchange: SessionExchange, _ request: URLRequest, _ upload: Upload) throws {
+        try self.isClosed.withLock { isClosed in
+            guard !isClosed else { throw APIClientError(.unreachable, message: "the client is closed") }
+            let task: URLSessionTask
+            switch upload.content {
+            case .none, .bytes: task = self.session.dataTask(with: request)
+            case .file(let url): task = self.session.uploadTask(with: request, fromFile: url)
+            }
+            exchange.begin(task)
+            self.delegate.register(exchange, for: task)
+            task.resume()
+        }
     }
 
     /// Closes every connection.
     public func close() async {
-        self.session.invalidateAndCancel()
+        let wasClosed = self.isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return isClosed
+        }
+        if !wasClosed { self.session.invalidateAndCancel() }
+    }
+
+    // A session that is not closed lives for ever, and its delegate with it; answers under way are read to their end.
+    deinit {
+        if !self.isClosed.withLock({ $0 }) { self.session.finishTasksAndInvalidate() }
     }
 }
 

@@ -44,11 +44,21 @@ public final class Redis: Sendable {
     ///   - observer: Who is told of every command.
     ///   - group: Where the connection lives.
     /// - Throws: ``RedisError`` of kind `configuration`.
-    public init(
+    public convenience init(
         _ url: String, configuration: RedisConfiguration = RedisConfiguration(),
         tls: TLSConfiguration = .makeClientConfiguration(), time: any TimeSource = SystemTime.shared,
         randomness: Randomness = .shared, observer: (any PolicyObserver)? = nil,
         group: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup
+    ) throws(RedisError) {
+        try self.init(url, configuration, tls, time, randomness, observer, group: group, resolver: nil)
+    }
+
+    /// Creates a client whose host is looked up in a way of its own, for tests.
+    init(
+        _ url: String, _ configuration: RedisConfiguration, _ tls: TLSConfiguration = .makeClientConfiguration(),
+        _ time: any TimeSource = SystemTime.shared, _ randomness: Randomness = .shared,
+        _ observer: (any PolicyObserver)? = nil,
+        group: any EventLoopGroup = .singletonMultiThreadedEventLoopGroup, resolver: (any Resolver & Sendable)?
     ) throws(RedisError) {
         configuration.validate()
         self.configuration = configuration
@@ -56,7 +66,7 @@ public final class Redis: Sendable {
         self.time = time
         self.randomness = randomness
         self.connector = try RedisConnector(
-            self.target, timeout: configuration.connectTimeout, group: group, tls: tls)
+            self.target, timeout: configuration.connectTimeout, group: group, tls: tls, resolver: resolver)
         self.machine = Mutex(
             RedisStateMachine(maximumWaiting: configuration.maximumWaiting, backoff: configuration.backoff))
         let backoff = Backoff.exponential(from: .milliseconds(10)).capped(at: .milliseconds(250)).jittered()

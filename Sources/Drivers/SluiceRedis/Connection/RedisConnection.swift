@@ -10,7 +10,7 @@ final class RedisConnection: ChannelInboundHandler, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
+    enum Phase {
         /// Being made; so many of the commands that open it are not answered. Becomes `open` or `over`.
         case opening(unanswered: Int)
         /// Commands are written to it. Becomes `retired` or `over`.
@@ -21,7 +21,7 @@ final class RedisConnection: ChannelInboundHandler, @unchecked Sendable {
         case over
     }
 
-    private struct Sent {
+    struct Sent {
         let request: RedisRequest
         let at: Instant
     }
@@ -30,17 +30,17 @@ final class RedisConnection: ChannelInboundHandler, @unchecked Sendable {
     private static let copiedLength = 16 << 10
 
     let eventLoop: any EventLoop
-    private let client: Redis
-    private let time: any TimeSource
-    private var phase: Phase
+    let client: Redis
+    let time: any TimeSource
+    var phase: Phase
     private var reader: RESPReader
     /// Written and not answered, those given up among them.
-    private var sent = Deque<Sent>()
+    var sent = Deque<Sent>()
     private var context: ChannelHandlerContext?
-    private var lastRead = Instant(nanoseconds: .min)
+    var lastRead = Instant(nanoseconds: .min)
     private var hasAnswered = false
     /// Rings when an answer, or the opening, is overdue.
-    private var alarm: TimerToken?
+    var alarm: TimerToken?
     private var cause: (any Error)?
 
     init(client: Redis, eventLoop: any EventLoop) {
@@ -53,26 +53,17 @@ final class RedisConnection: ChannelInboundHandler, @unchecked Sendable {
 
     // MARK: The channel
 
+    /// Called on a connection that stands.
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if context.channel.isActive { self.sendHandshake(context) }
-    }
-
-    func channelActive(context: ChannelHandlerContext) {
-        self.sendHandshake(context)
-        context.fireChannelActive()
-    }
-
-    /// Whether somebody still wants it; given up while the server's name was looked up, it must not be opened.
-    var isWanted: Bool { if case .over = self.phase { false } else { true } }
-
-    private func sendHandshake(_ context: ChannelHandlerContext) {
-        guard self.isWanted else { return context.close(promise: nil) }
         for command in self.client.target.handshake {
             context.write(self.wrapOutboundOut(RESPWriter.command(command.name, command.arguments)), promise: nil)
         }
         context.flush()
     }
+
+    /// Whether somebody still wants it; given up while it was being made, it must not be opened.
+    var isWanted: Bool { if case .over = self.phase { false } else { true } }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.lastRead = self.time.now
@@ -168,58 +159,6 @@ final class RedisConnection: ChannelInboundHandler, @unchecked Sendable {
         if let joined { context.write(self.wrapOutboundOut(joined), promise: nil) }
         context.flush()
         self.watch()
-    }
-
-    // MARK: Time
-
-    /// Gives up if it is not open by an instant.
-    func expectOpening(by instant: Instant) {
-        self.setAlarm(at: instant)
-    }
-
-    /// Makes sure that an answer which does not come is noticed, also where everybody has stopped waiting for it.
-    private func watch() {
-        guard self.alarm == nil, let first = self.sent.first else { return }
-        self.setAlarm(at: max(first.at, self.lastRead).advanced(by: self.client.configuration.timeout))
-    }
-
-    private func setAlarm(at instant: Instant) {
-        self.alarm = self.time.schedule(at: instant) {
-            self.eventLoop.execute { self.ring() }
-        }
-    }
-
-    private func cancelAlarm() {
-        if let alarm = self.alarm.take() { self.time.cancel(alarm) }
-    }
-
-    private func ring() {
-        self.alarm = nil
-        switch self.phase {
-        case .over: break
-        case .opening:
-            self.end(
-                RedisError(.unreachable, message: "connecting and logging in took longer than allowed", hasRun: false))
-        case .open, .retired:
-            guard let first = self.sent.first else { break }
-            let due = max(first.at, self.lastRead).advanced(by: self.client.configuration.timeout)
-            if due <= self.time.now {
-                self.end(RedisError(.connectionLost, message: "the server has stopped answering"))
-            } else {
-                self.setAlarm(at: due)
-            }
-        }
-    }
-
-    /// A command's deadline came without its answer.
-    ///
-    /// If nothing at all has come since it was sent, the network may be gone: new commands go to a new connection, while this one
-    /// still gives its answers to those who wait longer.
-    func suspect(_ request: RedisRequest) {
-        guard case .open = self.phase, let sent = self.sent.first(where: { $0.request === request }),
-            self.lastRead < sent.at
-        else { return }
-        self.retire()
     }
 
     // MARK: The end

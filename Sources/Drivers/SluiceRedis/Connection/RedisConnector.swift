@@ -11,8 +11,14 @@ struct RedisConnector: Sendable {
     let group: any EventLoopGroup
     /// For `rediss`, nil otherwise.
     let tls: NIOSSLContext?
+    /// What looks the host up; the system if nil.
+    let resolver: (any Resolver & Sendable)?
 
-    init(_ target: RedisURL, timeout: Duration, group: any EventLoopGroup, tls: TLSConfiguration) throws(RedisError) {
+    init(
+        _ target: RedisURL, timeout: Duration, group: any EventLoopGroup, tls: TLSConfiguration,
+        resolver: (any Resolver & Sendable)? = nil
+    ) throws(RedisError) {
+        self.resolver = resolver
         self.target = target
         self.timeout = timeout
         self.group = group
@@ -38,29 +44,43 @@ struct RedisConnector: Sendable {
     }
 
     private func connect(_ connection: RedisConnection) {
-        let (target, tls) = (self.target, self.tls)
         ClientBootstrap(group: connection.eventLoop)
             .connectTimeout(.nanoseconds(self.timeout.clampedNanoseconds))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard connection.isWanted else { throw CancellationError() }
-                    let pipeline = channel.pipeline.syncOperations
-                    if let tls {
-                        let isAddress = (try? SocketAddress(ipAddress: target.host, port: 0)) != nil
-                        try pipeline.addHandler(
-                            NIOSSLClientHandler(context: tls, serverHostname: isAddress ? nil : target.host))
-                    }
-                    try pipeline.addHandler(connection)
+            .resolver(self.resolver)
+            .connect(host: self.target.host, port: self.target.port)
+            .whenComplete { result in
+                switch result {
+                case .failure(let error):
+                    connection.end(
+                        RedisError(
+                            .unreachable,
+                            message: "\(self.target.host):\(self.target.port) cannot be reached: \(error)",
+                            hasRun: false
+                        ))
+                case .success(let channel):
+                    // Only now: a host has several addresses, and each is tried on a channel of its own.
+                    self.open(connection, on: channel)
                 }
             }
-            .connect(host: target.host, port: target.port)
-            .whenFailure { error in
-                connection.end(
-                    RedisError(
-                        .unreachable, message: "\(target.host):\(target.port) cannot be reached: \(error)",
-                        hasRun: false))
+    }
+
+    /// Called on the channel's event loop, before anything was read from it.
+    private func open(_ connection: RedisConnection, on channel: any Channel) {
+        guard connection.isWanted else { return channel.close(promise: nil) }
+        do {
+            let pipeline = channel.pipeline.syncOperations
+            if let tls = self.tls {
+                let isAddress = (try? SocketAddress(ipAddress: self.target.host, port: 0)) != nil
+                try pipeline.addHandler(
+                    NIOSSLClientHandler(context: tls, serverHostname: isAddress ? nil : self.target.host))
             }
+            try pipeline.addHandler(connection)
+        } catch {
+            channel.close(promise: nil)
+            connection.end(
+                RedisError(.unreachable, message: "the connection ended at once: \(error)", hasRun: false))
+        }
     }
 }

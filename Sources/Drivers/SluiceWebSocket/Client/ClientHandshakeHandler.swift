@@ -6,10 +6,14 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    /// The most bytes that all heads may have, the interim ones and the last: four of the longest there may be.
+    static let maximumHeadBytes = 4 * HTTPHead.limit
+
     private let handshake: ClientHandshake
     private let configuration: WebSocketConfiguration
     private let attempt: ConnectAttempt
     private var received = ByteBuffer()
+    private var headBytes = 0
     private var isDone = false
 
     init(handshake: ClientHandshake, configuration: WebSocketConfiguration, attempt: ConnectAttempt) {
@@ -29,14 +33,24 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
         guard !self.isDone else { return context.fireChannelRead(data) }
         self.received.writeBuffer(&bytes)
         while !self.isDone {
-            switch HTTPHead.read(&self.received) {
+            let before = self.received.readableBytes
+            let outcome = HTTPHead.read(&self.received)
+            self.headBytes += before - self.received.readableBytes
+            guard self.headBytes <= Self.maximumHeadBytes else {
+                return self.fail(
+                    context, WebSocketError(.invalidHandshake, message: "the server's interim answers do not end"))
+            }
+            switch outcome {
             case .incomplete: return
             case .malformed:
                 return self.fail(
                     context, WebSocketError(.invalidHandshake, message: "the server's answer is not HTTP/1.1"))
             case .head(let head):
                 // Interim answers announce the answer.
-                if let status = head.status, status != 101, (100...199).contains(status) { continue }
+                if let status = head.status, status != 101, (100...199).contains(status) {
+                    self.received.discardReadBytes()
+                    continue
+                }
                 self.finish(context, head)
             }
         }

@@ -26,12 +26,12 @@ extension ConnectionState {
         return (isFull, isOverfull)
     }
 
-    /// Whether reading must wait; then the task that makes room says when it may go on.
+    /// Whether reading must wait; then the task that makes room says when it may go on, or the close frame that is on its way.
     func holdRead() -> Bool {
         self.state.withLock { state in
             let isFull =
                 state.queue.count >= self.limits.queuedMessages || state.queuedBytes >= self.limits.queuedBytes
-            state.isReadHeld = isFull && state.end == nil && !state.isSendingOver
+            state.isReadHeld = isFull && state.end == nil
             return state.isReadHeld
         }
     }

@@ -40,22 +40,22 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
     var deferred: [SharedMessage] = []
     var deferredBytes = 0
     /// Read, but not looked at yet, since the queue holds as many bytes as it may.
-    private var held: ByteBuffer?
+    var held: ByteBuffer?
     private let isCompressed: Bool
     private var isQueueFull = false
     var isReadHeld = false
     var keepAlive: KeepAlive?
-    private var keepAliveAlarm: TimerToken?
-    private var closeAlarm: TimerToken?
+    var keepAliveAlarm: TimerToken?
+    var closeAlarm: TimerToken?
     /// The last ping that came while the peer took nothing; it is answered once it does.
     private var owedPong: ByteBuffer?
     /// Ping numbers and when they were sent; the oldest are given up.
-    private var pingTimes: [(number: UInt64, at: Instant)] = []
-    private var failure: WebSocketError?
-    private var closure: WebSocketClosure?
-    private var cause: (any Error)?
+    var pingTimes: [(number: UInt64, at: Instant)] = []
+    var failure: WebSocketError?
+    var closure: WebSocketClosure?
+    var cause: (any Error)?
     /// When the connection began; nil if it never did.
-    private var connectedAt: Instant?
+    var connectedAt: Instant?
     /// Whether the peer was too slow for the last message that went to many.
     var isPeerSlow = false
 
@@ -107,13 +107,17 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if self.isQueueFull, self.phase == .open {
+        while self.isQueueFull, self.phase == .open {
             self.isQueueFull = false
             if self.state.holdRead() {
                 self.isReadHeld = true
                 self.keepAlive?.paused()
                 return
             }
+            // A task has made room since, and was not told to say so: what was put aside comes before what is read next.
+            guard var bytes = self.held.take() else { break }
+            self.parse(&bytes)
+            self.flush()
         }
         context.read()
     }
@@ -227,141 +231,5 @@ final class WebSocketHandler: ChannelDuplexHandler, RemovableChannelHandler {
             self.flush()
         }
         self.read(context: context)
-    }
-
-    // MARK: Closing
-
-    /// Sends a close frame, unless one went already, and gives the peer time to answer.
-    func beginClose(_ code: WebSocketCloseCode, _ reason: String) {
-        if self.phase == .draining { return self.answerClose() }
-        guard self.phase == .open else { return }
-        self.phase = .closing
-        self.closure = WebSocketClosure(code: code, reason: reason, isByPeer: false)
-        self.writer.writeClose(code, reason, into: &self.pending)
-        self.flush()
-        self.setCloseAlarm()
-        // Else the peer's close frame could be behind messages that nobody reads.
-        self.goOn()
-    }
-
-    /// Answers the peer's close frame: at once, or, if the application is at work on messages, when it has come to the end of them.
-    private func receivedClose(_ code: WebSocketCloseCode, _ reason: String) {
-        guard self.phase == .open else { return self.closeTransport() }
-        let closure = WebSocketClosure(code: code, reason: reason, isByPeer: true)
-        self.closure = closure
-        self.phase = .draining
-        self.setCloseAlarm()
-        let isBusy = self.state.finishReceivingByPeer(
-            code.isOrderly ? .orderly : .failed(.closed(closure)), closure)
-        if !isBusy { self.answerClose() }
-    }
-
-    private func answerClose() {
-        guard self.phase == .draining, let closure = self.closure else { return }
-        for outgoing in self.state.drain() { self.encode(outgoing) }
-        self.state.finishSending()
-        self.writer.writeClose(closure.code, "", into: &self.pending)
-        self.closeTransport()
-    }
-
-    /// Both close frames went: a server closes the connection first, and a client waits for it (RFC 6455 §7.1.1).
-    private func closeTransport() {
-        self.phase = .over
-        self.state.finishReceiving(.orderly, self.closure)
-        self.flush(thenClose: self.role == .server ? .all : nil)
-    }
-
-    private func fail(_ failure: ProtocolFailure) {
-        guard self.phase == .open || self.phase == .closing else { return }
-        let error = WebSocketError(failure)
-        self.failure = error
-        self.closure = error.closure
-        if self.phase == .open { self.writer.writeClose(failure.code, failure.message, into: &self.pending) }
-        self.phase = .over
-        self.held = nil
-        self.state.finishReceiving(.failed(error), error.closure)
-        self.setCloseAlarm()
-        // Only our half, and the rest is read away: closing with bytes unread would take our close frame from the peer.
-        self.flush(thenClose: .output)
-        if self.isReadHeld { self.goOn() }
-    }
-
-    /// Cuts the connection.
-    func cut() { self.context?.close(promise: nil) }
-
-    private func finish() {
-        guard self.phase != .gone else { return }
-        let wasClosed = self.phase == .over || self.phase == .draining
-        self.phase = .gone
-        for alarm in [self.keepAliveAlarm, self.closeAlarm].compactMap(\.self) { self.configuration.time.cancel(alarm) }
-        let abnormal = WebSocketClosure(code: .abnormal, isByPeer: false)
-        if let failure = self.failure {
-            self.state.finish(.failed(failure), failure.closure ?? abnormal)
-        } else if let closure = self.closure {
-            // Already told if both close frames went; otherwise we have closed and the peer did not answer.
-            self.state.finish(.orderly, wasClosed ? closure : abnormal)
-        } else {
-            let lost = WebSocketError(
-                .connectionLost, message: "the connection ended without a close frame", closure: abnormal,
-                cause: self.cause)
-            self.state.finish(.failed(lost), abnormal)
-        }
-        self.reportEnd()
-    }
-
-    private func reportEnd() {
-        guard let connectedAt = self.connectedAt.take() else { return }
-        let code = self.state.closure?.code ?? .abnormal
-        self.configuration.report(
-            .webSocketDisconnected, outcome: "\(code)",
-            duration: connectedAt.duration(to: self.configuration.time.now))
-    }
-
-    // MARK: Time
-
-    private func setCloseAlarm() {
-        guard self.closeAlarm == nil else { return }
-        let time = self.configuration.time
-        self.closeAlarm = self.alarm(at: time.now.advanced(by: self.configuration.closeTimeout)) { handler in
-            // The application did not come to the end of its messages in time.
-            handler.answerClose()
-            handler.cut()
-        }
-    }
-
-    private func setKeepAliveAlarm(_ instant: Instant) {
-        self.keepAliveAlarm = self.alarm(at: instant) { $0.checkKeepAlive() }
-    }
-
-    private func alarm(at instant: Instant, _ body: @escaping @Sendable (WebSocketHandler) -> Void) -> TimerToken? {
-        guard let loop = self.context?.eventLoop else { return nil }
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        return self.configuration.time.schedule(at: instant) { loop.execute { body(bound.value) } }
-    }
-
-    private func checkKeepAlive() {
-        guard self.phase == .open else { return }
-        let now = self.configuration.time.now
-        switch self.keepAlive?.check(now: now, isPaused: self.isReadHeld || self.held != nil) {
-        case .ping(let until):
-            self.sendPing(self.state.numberPing())
-            self.flush()
-            self.setKeepAliveAlarm(until)
-        case .wait(let until):
-            self.setKeepAliveAlarm(until)
-        case .giveUp:
-            let closure = WebSocketClosure(code: .abnormal, isByPeer: false)
-            self.failure = WebSocketError(
-                .keepAliveTimedOut, message: "the peer was silent after a ping", closure: closure)
-            self.cut()
-        case nil:
-            break
-        }
-    }
-
-    func sendPing(_ number: UInt64) {
-        if self.pingTimes.count >= 64 { self.pingTimes.removeFirst() }
-        self.pingTimes.append((number, self.configuration.time.now))
-        self.writer.writeControl(.ping, ByteBuffer(integer: number), into: &self.pending)
     }
 }

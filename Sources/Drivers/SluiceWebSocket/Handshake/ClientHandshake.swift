@@ -94,9 +94,12 @@ package struct ClientHandshake: Sendable {
         WebSocketError(.invalidHandshake, message: message)
     }
 
+    /// No server is left alone for longer because it says so: a day.
+    private static let maximumRetryAfter: Int64 = 86_400
+
     /// The seconds of `Retry-After`; a date, which a server sends seldom, is not looked at.
     private static func retryAfter(_ value: String?) -> Duration? {
         guard let value, let seconds = UInt32(value) else { return nil }
-        return .seconds(Int64(seconds))
+        return .seconds(min(Int64(seconds), Self.maximumRetryAfter))
     }
 }

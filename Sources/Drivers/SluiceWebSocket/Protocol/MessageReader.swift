@@ -24,14 +24,6 @@ package struct MessageReader {
         case over
     }
 
-    /// A data message of which at least one frame has begun.
-    fileprivate struct Message {
-        let isText: Bool
-        let isCompressed: Bool
-        var bytes = ByteBuffer()
-        var validator = UTF8Validator()
-    }
-
     private let role: Role
     private let limits: WebSocketLimits
     private let inflater: Inflater?
@@ -243,37 +235,5 @@ package struct MessageReader {
         var validator = UTF8Validator()
         guard payload.withUnsafeReadableBytes({ validator.feed($0) }), validator.isAtBoundary else { throw .notText }
         return .close(code, String(buffer: payload))
-    }
-}
-
-extension MessageReader.Message {
-    /// Looks at the last `count` bytes.
-    fileprivate mutating func checkText(last count: Int) throws(ProtocolFailure) {
-        guard self.isText, count > 0 else { return }
-        let isValid = self.bytes.withUnsafeReadableBytes { bytes in
-            self.validator.feed(UnsafeRawBufferPointer(rebasing: bytes[(bytes.count - count)...]))
-        }
-        guard isValid else { throw .notText }
-    }
-}
-
-extension ByteBuffer {
-    /// Appends `piece`, unmasked if it is masked.
-    fileprivate mutating func append(_ piece: UnsafeRawBufferPointer, mask: UInt32?, offset: Int) {
-        guard !piece.isEmpty else { return }
-        guard let mask else {
-            self.writeBytes(piece)
-            return
-        }
-        self.writeWithUnsafeMutableBytes(minimumWritableBytes: piece.count) { target in
-            Masking.copy(piece, to: target, key: mask, offset: offset)
-            return piece.count
-        }
-    }
-
-    fileprivate static func unmasked(_ piece: UnsafeRawBufferPointer, mask: UInt32?, offset: Int) -> ByteBuffer {
-        var bytes = ByteBufferAllocator().buffer(capacity: piece.count)
-        bytes.append(piece, mask: mask, offset: offset)
-        return bytes
     }
 }

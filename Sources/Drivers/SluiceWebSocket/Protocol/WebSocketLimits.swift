@@ -10,7 +10,8 @@ public struct WebSocketLimits: Sendable, Hashable {
     public var frameBytes: Int
     /// How many received messages wait for the application before reading from the socket stops; at least 1.
     ///
-    /// What was read together with the last of them waits beside them: at most one read of 64 KiB.
+    /// What was read together with the last of them waits beside them: NIO takes up to four times 64 KiB from a socket before it
+    /// asks whether to read on.
     public var queuedMessages: Int
     /// How many bytes of received messages wait for the application before reading stops; at least 1.
     public var queuedBytes: Int

@@ -59,7 +59,7 @@ extension HTTPTransportContract {
                 }
             }
         },
-        Check("hands parts on as they arrive") { transport in
+        Check("hands parts on as they arrive", isStreamed: true) { transport in
             let hasRead = Gate()
             try await ScriptedServer.run { connection in
                 _ = try await connection.requestHead()
@@ -80,8 +80,10 @@ extension HTTPTransportContract {
                 try Self.expectEqual(try await read(response.body), "onetwo", "the body")
             }
         },
-        Check("who reads slowly holds the server up: no more is taken in than 16 MiB", needs: .backPressure) {
-            transport in
+        Check(
+            "who reads slowly holds the server up: no more is taken in than 16 MiB", needs: .backPressure,
+            isStreamed: true
+        ) { transport in
             let (total, allowed) = (64 << 20, 24 << 20)
             let written = Locked(0)
             try await ScriptedServer.run { connection in
@@ -109,7 +111,7 @@ extension HTTPTransportContract {
                 try await read(response.body)
             }
         },
-        Check("an answer that nobody reads gives its connection up") { transport in
+        Check("an answer that nobody reads gives its connection up", isStreamed: true) { transport in
             let hasClosed = Gate()
             try await ScriptedServer.run { connection in
                 _ = try await connection.requestHead()

@@ -71,6 +71,7 @@ extension HTTPTransportContract {
                 try await connection.waitForClose()
                 hasClosed.open()
             } _: { server in
+                // Unstructured, since it is to be cancelled by itself; awaited below.
                 let task = Task { try await Self.text(try await transport.send(Self.request(server.port), body: nil)) }
                 try await hasBegun.pass()
                 task.cancel()
@@ -81,7 +82,8 @@ extension HTTPTransportContract {
                 try await hasClosed.pass()
             }
         },
-        Check("a body whose reading is cancelled ends as cancelled, and gives its connection up") { transport in
+        Check("a body whose reading is cancelled ends as cancelled, and gives its connection up", isStreamed: true) {
+            transport in
             let (hasBegun, hasClosed) = (Gate(), Gate())
             try await ScriptedServer.run { connection in
                 _ = try await connection.requestHead()
@@ -89,6 +91,7 @@ extension HTTPTransportContract {
                 try await connection.waitForClose()
                 hasClosed.open()
             } _: { server in
+                // Unstructured, since it is to be cancelled by itself; awaited below.
                 let task = Task {
                     let response = try await transport.send(Self.request(server.port), body: nil)
                     hasBegun.open()
@@ -104,12 +107,22 @@ extension HTTPTransportContract {
             }
         },
         Check("only http and https are known", needs: .network) { transport in
-            var request = Self.request(1)
-            request.scheme = nil
-            let incomplete = request
-            try await Self.expectError(.urlNotAllowed, what: "no scheme") {
-                _ = try await transport.send(incomplete, body: nil)
+            for scheme in [nil, "ftp", "file"] {
+                var request = Self.request(1)
+                request.scheme = scheme
+                let wrong = request
+                try await Self.expectError(.urlNotAllowed, what: scheme ?? "no scheme") {
+                    _ = try await transport.send(wrong, body: nil)
+                }
             }
+        },
+        Check("once it is closed, which may be said twice, it sends nothing and says so", needs: .network) {
+            transport in
+            await transport.close()
+            try await Self.expectError(.unreachable, what: "a request after the end") {
+                _ = try await transport.send(Self.request(1), body: nil)
+            }
+            await transport.close()
         },
     ]
 }

@@ -31,25 +31,32 @@ public enum HTTPTransportContract {
         public let name: String
         /// What the transport must be capable of for this to apply.
         public let needs: Capabilities
+        /// Whether it is about an answer that is read while it arrives, which `fetch` may bring whole alone.
+        let isStreamed: Bool
         let body: @Sendable (any HTTPTransport) async throws -> Void
 
         init(
-            _ name: String, needs: Capabilities = [],
+            _ name: String, needs: Capabilities = [], isStreamed: Bool = false,
             _ body: @escaping @Sendable (any HTTPTransport) async throws -> Void
         ) {
             self.name = name
             self.needs = needs
+            self.isStreamed = isStreamed
             self.body = body
         }
 
         /// The name.
         public var description: String { self.name }
 
-        /// Checks it on a transport of its own, which may talk to loopback and is closed afterwards.
+        /// Checks it on transports of its own, which may talk to loopback and are closed afterwards: by `send`, and by `fetch`.
         ///
         /// - Throws: ``HTTPContractFailure`` if it does not hold; whatever the transport throws unexpectedly.
         public func run(_ make: () throws -> any HTTPTransport) async throws {
-            let transport = try make()
+            try await self.run(on: try make())
+            if !self.isStreamed { try await self.run(on: Fetching(base: try make())) }
+        }
+
+        private func run(on transport: any HTTPTransport) async throws {
             do {
                 try await self.body(transport)
             } catch {
@@ -66,6 +73,17 @@ public enum HTTPTransportContract {
     /// The checks that apply to a transport.
     public static func checks(for capabilities: Capabilities) -> [Check] {
         self.checks.filter { capabilities.isSuperset(of: $0.needs) }
+    }
+
+    /// Sends by `fetch`.
+    private struct Fetching: HTTPTransport {
+        let base: any HTTPTransport
+
+        func send(_ request: HTTPRequest, body: HTTPBody?) async throws -> HTTPTransportResponse {
+            try await self.base.fetch(request, body: body, upTo: 1 << 20)
+        }
+
+        func close() async { await self.base.close() }
     }
 
     static func request(_ port: Int) -> HTTPRequest { Self.request(.get, port) }

@@ -104,6 +104,6 @@ struct DigestChallenge: Sendable, Hashable {
     private func userText(_ user: String) -> String {
         if self.wantsUserHash { return "username=\"\(self.algorithm.hash("\(user):\(self.realm)"))\"" }
         if user.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return "username=\(FieldList.quoted(user))" }
-        return "username*=UTF-8''\(FormEncoding.encoded(user).split(separator: "+").joined(separator: "%20"))"
+        return "username*=UTF-8''\(PercentEncoding.component(user))"
     }
 }

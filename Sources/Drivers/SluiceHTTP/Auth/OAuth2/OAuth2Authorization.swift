@@ -50,7 +50,8 @@ extension OAuth2Client {
         query += parameters.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         let separator = endpoint.contains("?") ? "&" : "?"
         return OAuth2Authorization(
-            url: "\(endpoint)\(separator)\(FormEncoding.encoded(query))", state: state, verifier: verifier)
+            url: "\(endpoint)\(separator)\(HTTPParameters(query.map { .init($0, $1) }).form)", state: state,
+            verifier: verifier)
     }
 
     /// The code that a redirect brings.

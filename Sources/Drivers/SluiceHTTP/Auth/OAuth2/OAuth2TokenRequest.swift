@@ -23,16 +23,17 @@ struct OAuth2TokenRequest: Sendable {
             headerFields: [.accept: "application/json", .contentType: "application/x-www-form-urlencoded"])
         switch self.client.authentication {
         case .basic:
-            let secret = Secret(FormEncoding.encoded(self.client.secret?.reveal() ?? ""))
+            let secret = Secret(PercentEncoding.form(self.client.secret?.reveal() ?? ""))
             request.headerFields[.authorization] =
-                HTTPAuth.basic(FormEncoding.encoded(self.client.id), secret).reveal()
+                HTTPAuth.basic(PercentEncoding.form(self.client.id), secret).reveal()
         case .post:
             form += [("client_id", self.client.id), ("client_secret", self.client.secret?.reveal() ?? "")]
         case .none:
             form.append(("client_id", self.client.id))
         }
         let asked = now()
-        let response = try await transport.send(request, body: .bytes(ByteBuffer(string: FormEncoding.encoded(form))))
+        let response = try await transport.send(
+            request, body: .bytes(ByteBuffer(string: HTTPParameters(form.map { .init($0, $1) }).form)))
         guard case .whole(let body) = try await BoundedBody.read(response, upTo: Self.maximumBytes) else {
             throw OAuth2Error(.invalidResponse, message: "the token endpoint's answer is too large")
         }
