@@ -80,11 +80,12 @@ struct QuickReadTests {
         let executor = CountingExecutor()
         let count = try await Task(executorPreference: executor) {
             let before = executor.jobCount
-            _ = try await database.rows("INSERT INTO t VALUES (1) RETURNING i")
+            // Many, since one whose answer is there before its task has suspended needs no job.
+            for number in 1...100 { _ = try await database.rows("INSERT INTO t VALUES (\(number)) RETURNING i") }
             return executor.jobCount - before
         }.value
         #expect(count > 0)
-        #expect(try await database.count("t") == 1)
+        #expect(try await database.count("t") == 100)
         await database.close()
     }
 
