@@ -111,7 +111,8 @@ extension Reliability {
                     for (id, name) in wrong {
                         let rows: [[SQLValue]] = [[.integer(1), .text("a")], [id, name]]
                         await #expect(throws: SQLError.self) {
-                            try await database.bulkInsert(into: table.name, columns: columns.map(\.name), rows.asynchronous)
+                            try await database.bulkInsert(
+                                into: table.name, columns: columns.map(\.name), rows.asynchronous)
                         }
                         await #expect(throws: SQLError.self) {
                             try await database.bulkInsert(into: table.name, columns: ["id", "name"], rows)

@@ -195,7 +195,8 @@ struct ServerTests {
                 #expect(String(buffer: $0.body) == #"{"status":"ok"}"#)
             }
             try await client.execute(uri: "/health/ready", method: .get) { response in
-                let report = try JSONDecoder().decode(HealthChecks.Report.self, from: Data(response.body.readableBytesView))
+                let body = Data(response.body.readableBytesView)
+                let report = try JSONDecoder().decode(HealthChecks.Report.self, from: body)
                 #expect(report.isHealthy && report.checks == ["counting": "ok", "database": "ok"])
                 #expect(Set(report.milliseconds.keys) == ["counting", "database"])
             }

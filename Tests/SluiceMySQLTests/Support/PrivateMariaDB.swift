@@ -60,7 +60,8 @@ final class PrivateMariaDB: Sendable {
 
     /// A database folder to copy, since making one takes a second or two.
     private static let template = Task {
-        let folder = try PrivateMariaDB.base().appendingPathComponent("template")
+        let name = "template-\(ProcessInfo.processInfo.processIdentifier)"
+        let folder = try PrivateMariaDB.base().appendingPathComponent(name)
         try await PrivateMariaDB.call([
             "mariadb-install-db", "--no-defaults", "--datadir=\(folder.path)",
             "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M",

@@ -77,8 +77,10 @@ final class PrivatePostgres: Sendable {
     /// A database folder to copy, since making one takes a second or two.
     private static let template = Task {
         let base = try PostgresPrograms.folder()
-        let folder = base.appendingPathComponent("template")
-        let log = base.appendingPathComponent("template.log")
+        // Each process has its own: the servers may outlive one, as when the same tests are run again and again.
+        let name = "template-\(ProcessInfo.processInfo.processIdentifier)"
+        let folder = base.appendingPathComponent(name)
+        let log = base.appendingPathComponent("\(name).log")
         try await ServerProcess.run(
             try PostgresPrograms.path("initdb"),
             ["-D", folder.path, "-U", "sluice", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], log: log)
