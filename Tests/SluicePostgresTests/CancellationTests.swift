@@ -63,7 +63,8 @@ extension Reliability {
                 }
             }
             if Bool.random() {
-                for _ in 0..<Int.random(in: 0..<200) { await Task.yield() }
+                // Early as often as late, however long a statement takes beside a yield.
+                for _ in 0..<Int.random(in: 0...([2, 20, 200].randomElement() ?? 0)) { await Task.yield() }
                 task.cancel()
             }
             switch await task.result {
