@@ -25,6 +25,7 @@ import httpx
 from hishel import CacheOptions, SqliteStorage
 from hishel.httpx import CacheTransport
 
+import ports
 import squid
 
 
@@ -69,10 +70,10 @@ def dated(value):
 
 
 def start_sluice(program, origin, *options):
-    port = squid.free_port()
+    port = ports.free_port()
     process = subprocess.Popen(
         [program, "cached-proxy", origin, "--port", str(port), *options], stdout=subprocess.DEVNULL)
-    squid.wait_for(port, process, "sluice")
+    ports.wait_for(port, process, "sluice")
     return port, process
 
 

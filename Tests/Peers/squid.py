@@ -3,10 +3,9 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
+
+import ports
 
 COMMON = """
 memory_cache_shared off
@@ -20,30 +19,12 @@ shutdown_lifetime 0 seconds
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(port, process, name):
-    for _ in range(600):
-        if process.poll() is not None:
-            sys.exit(f"{name} has ended with {process.returncode}")
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    sys.exit(f"{name} did not start")
-
-
 def start(folder, configuration, program=None):
     """Runs squid with what a configuration says beside what all have in common; `{port}` is where it listens.
 
     Returns the port and the process, once it answers.
     """
-    port = free_port()
+    port = ports.free_port()
     # Squid gives up its rights to a user who has none here.
     os.chmod(folder, 0o777)
     with open(f"{folder}/squid.conf", "w") as file:
@@ -52,7 +33,7 @@ def start(folder, configuration, program=None):
         [program or shutil.which("squid") or "/usr/sbin/squid", "-N", "-f", f"{folder}/squid.conf"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
     try:
-        wait_for(port, process, "squid")
+        ports.wait_for(port, process, "squid")
     except BaseException:
         # Whoever is told to end meanwhile leaves nothing behind.
         process.terminate()

@@ -136,6 +136,26 @@ extension Reliability {
             }
         }
 
+        @Test(
+            "single statements that wait for each other in vain are told what took the time, and who holds what they wait for"
+        )
+        func shortage() async throws {
+            let pool = PoolSettings(size: 1, overflow: 0, acquireTimeout: .milliseconds(300))
+            try await withDatabase(pool: pool) { database, _ in
+                let slow = Task { try await database.rows("SELECT SLEEP(100)") }
+                while database.poolStatus.lent == 0 { await Task.yield() }
+                let error = await failure { _ = try await database.rows("SELECT 1") }
+                let message = (error as? SQLError)?.message ?? ""
+                #expect((error as? SQLError)?.kind == .pool)
+                for part in ["spent waiting for a free connection", "0 idle, 1 lent", "size 1 + 0", "oldest lease"] {
+                    #expect(message.contains(part), "\(message)")
+                }
+                slow.cancel()
+                _ = await slow.result
+                try await untilNothingIsLent(database)
+            }
+        }
+
         @Test("a table that is altered under load is read all the time, in its old shape or its new one")
         func altered() async throws {
             try await withDatabase(pool: PoolSettings(size: 4, overflow: 0)) { database, name in

@@ -8,6 +8,23 @@ import Testing
 extension Reliability {
     @Suite("Prepared statements")
     struct PreparedTests {
+        @Test("however many savepoints a transaction has, one after the other, few statements are prepared for them")
+        func savepoints() async throws {
+            try await withPostgres(pool: PoolSettings(size: 1, overflow: 0)) { database in
+                let count = try await database.withTransaction { transaction in
+                    for number in 0..<50 {
+                        try await transaction.withSavepoint { outer in
+                            try await outer.withSavepoint { _ = try await $0.rows("SELECT \(number)::int8") }
+                        }
+                    }
+                    return try await transaction.scalar(
+                        "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%SAVEPOINT%'", as: Int.self)
+                }
+                // To begin and to release, at two depths; and the question itself.
+                #expect(count == 5)
+            }
+        }
+
         /// Reads in many tasks, by single statements and in transactions, until `body` returns.
         ///
         /// - Returns: How many reads there were, and how many runs of transactions.

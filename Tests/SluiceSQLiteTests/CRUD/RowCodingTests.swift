@@ -51,6 +51,18 @@ struct RowCodingTests {
         return SQLRows(SQLValues(columns: SQLColumns(fields.columns), rowCount: 1, values: values))[0]
     }
 
+    @Test("a moment that no database can hold is a text that none takes for a moment, and no end of the program")
+    func farDates() {
+        for seconds in [1e300, -1e300, .infinity, .nan, 9.3e12] {
+            guard case .text(let text) = Date(timeIntervalSince1970: seconds).sqlValue else {
+                Issue.record("\(seconds) became a moment")
+                continue
+            }
+            #expect(Date(sqlValue: .text(text)) == nil)
+        }
+        #expect(Date(timeIntervalSince1970: -1.5).sqlValue == .timestamp(-1_500_000))
+    }
+
     @Test("a value of every type goes into columns and comes back")
     func roundTrip() throws {
         let value = try self.everything()

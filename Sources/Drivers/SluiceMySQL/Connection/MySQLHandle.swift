@@ -127,6 +127,7 @@ final class MySQLHandle {
         try self.check(query)
         let statement = try MySQLStatement(query.text, on: self.pointer)
         try self.bind(query, to: statement)
+        if query.marksSession { self.isMarked = true }
         return try MySQLCursor(statement, on: self.pointer, batch: batch)
     }
 

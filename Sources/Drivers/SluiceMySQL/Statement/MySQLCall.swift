@@ -19,13 +19,16 @@ final class MySQLCall: Sendable {
     }
 
     let query: SQLQuery
+    /// When it was asked for.
+    let start: Instant
     /// When waiting for a connection ends in any case.
     let limit: Instant
     let run = MySQLWatch.Run()
     private let state = Mutex(State.new)
 
-    init(_ query: SQLQuery, limit: Instant) {
+    init(_ query: SQLQuery, start: Instant, limit: Instant) {
         self.query = query
+        self.start = start
         self.limit = limit
     }
 

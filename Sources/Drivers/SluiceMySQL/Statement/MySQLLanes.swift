@@ -51,7 +51,8 @@ final class MySQLLanes: Sendable {
     /// Runs a statement on whatever connection is next.
     func execute(_ query: SQLQuery) async throws -> SQLResult {
         try Task.checkCancellation()
-        let call = MySQLCall(query, limit: self.limit())
+        let now = self.time.now
+        let call = MySQLCall(query, start: now, limit: self.limit(from: now))
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 if call.suspend(continuation) { self.add(call) }
@@ -61,8 +62,8 @@ final class MySQLLanes: Sendable {
         }
     }
 
-    private func limit() -> Instant {
-        let limit = self.time.now.advanced(by: self.pool.settings.acquireTimeout)
+    private func limit(from now: Instant) -> Instant {
+        let limit = now.advanced(by: self.pool.settings.acquireTimeout)
         guard let context = OperationContext.current, context.time === self.time else { return limit }
         return min(limit, context.deadline)
     }
@@ -181,14 +182,7 @@ final class MySQLLanes: Sendable {
             if let next = state.queue.lazy.map(\.limit).min() { self.setAlarm(for: next, in: &state) }
             return late
         }
-        guard !late.isEmpty else { return }
-        let lanes = self.state.withLock { $0.laneCount }
-        let error = SQLError(
-            .pool,
-            message:
-                "\(self.pool.name): no connection was free in time: \(lanes) are at single statements; \(self.pool.status)",
-            hasRun: false)
-        for call in late { call.end(.failure(error)) }
+        for call in late { call.end(.failure(self.pool.shortage(after: call.start.duration(to: now)))) }
     }
 }
 

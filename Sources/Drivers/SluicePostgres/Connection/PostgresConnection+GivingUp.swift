@@ -34,7 +34,7 @@ extension PostgresConnection {
             self.fail(.unanswered)
             told.settle(())
         }
-        // Not waited for beyond that: libpq waits as long as it takes, which is for ever if the network is gone.
+        // Unstructured, since it is not waited for beyond that: libpq waits as long as it takes, which is for ever if the network is gone.
         Task.detached {
             await self.cancel.sendOnLane()
             told.settle(())

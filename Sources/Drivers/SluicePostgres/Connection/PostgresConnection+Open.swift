@@ -5,6 +5,8 @@ import SluiceSQL
 
 extension PostgresConnection {
     /// An open handle on its way from one thread to another.
+    ///
+    /// Unchecked, because it is a C pointer; the thread that has opened it keeps none.
     private struct Handle: @unchecked Sendable {
         let pointer: OpaquePointer
     }

@@ -68,7 +68,7 @@ extension PostgresConnection {
             try self.enterPipeline()
             return count
         } catch {
-            // The server forgets every row of it. A task that is cancelled must not keep the connection from being mended.
+            // The server forgets every row of it. In a task of its own, since one that is cancelled must not keep the connection from being mended.
             let mending = Task.detached {
                 try? await offload {
                     _ = try? self.endCopy("given up by the client")

@@ -72,6 +72,9 @@ public final class ConnectionPool<Connection: PooledConnection>: Sendable {
         self.core.acquire(kind) { result in body(result.map { unsafeDowncast($0, to: Connection.self) }) }
     }
 
+    /// The error of somebody who has waited in a queue of his own for connections that are all lent.
+    package func shortage(after waited: Duration) -> SQLError { self.core.shortage(after: waited) }
+
     /// Borrows a connection if one is at hand that needs no ping.
     public func tryAcquire(_ kind: LeaseKind = .exclusive) -> Connection? {
         self.core.tryAcquire(kind).map { unsafeDowncast($0, to: Connection.self) }

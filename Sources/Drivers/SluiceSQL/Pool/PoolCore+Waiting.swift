@@ -65,18 +65,29 @@ extension PoolCore {
             guard let (phase, work) = state.giveUp(waiter, at: now) else { return nil }
             // Whoever set an earlier deadline enforces it by cancellation, at the same moment: the reason is the same.
             guard now >= waiter.limit else { return (.cancelled, work) }
-            let oldest = state.leases.oldest
-            let shortage = PoolShortage(
-                pool: self.name, phase: phase, waited: waiter.start.duration(to: now), status: state.machine.status,
-                settings: self.settings,
-                oldestLease: oldest.map { ($0.since.duration(to: now), $0.context?.name) },
-                lastConnectError: state.connectError,
-                ownLeases: waiter.context.map { state.leases.count(of: $0.id) } ?? 0)
-            return (.late(shortage), work)
+            let waited = waiter.start.duration(to: now)
+            return (.late(self.shortage(phase, after: waited, waiter.context, state, now)), work)
         }
         guard let (end, work) = left else { return }
         waiter.settle(end)
         if let work { self.perform(work) }
+    }
+
+    private func shortage(
+        _ phase: PoolShortage.Phase, after waited: Duration, _ context: OperationContext?, _ state: borrowing State,
+        _ now: Instant
+    ) -> PoolShortage {
+        PoolShortage(
+            pool: self.name, phase: phase, waited: waited, status: state.machine.status, settings: self.settings,
+            oldestLease: state.leases.oldest.map { ($0.since.duration(to: now), $0.context?.name) },
+            lastConnectError: state.connectError,
+            ownLeases: context.map { state.leases.count(of: $0.id) } ?? 0)
+    }
+
+    /// What somebody gets who has waited in a queue of his own for connections that are all lent.
+    func shortage(after waited: Duration) -> SQLError {
+        let now = self.time.now
+        return self.state.withLock { self.shortage(.waiting, after: waited, nil, $0, now).error }
     }
 
     /// What a caller gets where nothing is lent any more.
