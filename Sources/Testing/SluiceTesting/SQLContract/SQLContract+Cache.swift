@@ -135,10 +135,15 @@ extension SQLContract {
             let table = try await scope.makeTable("numbers", ["id": .key, "n": .integer])
             let cache = QueryCache(scope.database)
             let reads = scope.database.cached(in: cache, reading: [table])
-            for _ in 0..<2 {
-                _ = try await reads.rows("INSERT INTO \(identifier: table) (n) VALUES (7) RETURNING id")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<32 {
+                    group.addTask {
+                        _ = try await reads.rows("INSERT INTO \(identifier: table) (n) VALUES (7) RETURNING id")
+                    }
+                }
+                try await group.waitForAll()
             }
-            try scope.expectEqual(try await scope.database.count(table), 2, "rows")
+            try scope.expectEqual(try await scope.database.count(table), 32, "rows")
         },
         Check("processes tell each other through a table what they have changed, and not themselves") { scope in
             let (here, there) = (scope.prefix + "here", scope.prefix + "there")
