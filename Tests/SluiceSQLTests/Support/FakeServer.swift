@@ -77,9 +77,9 @@ final class FakeConnection: PooledConnection {
 }
 
 extension ConnectionPool<FakeConnection> {
-    /// Returns once the pool is as `condition` says.
+    /// Returns once the pool is as `condition` says, or the test's time is over.
     func reaches(_ condition: (PoolStatus) -> Bool) async {
-        while !condition(self.status) { await Task.yield() }
+        while !condition(self.status), !Task.isCancelled { await Task.yield() }
     }
 }
 

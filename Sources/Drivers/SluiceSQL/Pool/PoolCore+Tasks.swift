@@ -16,13 +16,14 @@ extension PoolCore {
 
     /// Does what a decision under the lock came to.
     func perform(_ work: Work) {
+        // First, so that the alarm is set when whoever is served goes on.
+        if let token = work.oldAlarm { self.time.cancel(token) }
+        if let (number, instant) = work.alarm { self.setAlarm(number, instant) }
         for (waiter, connection) in work.lent { waiter.settle(.lent(connection)) }
         for (waiter, error) in work.refused { waiter.settle(.refused(error ?? self.refusal)) }
         for id in work.connect { self.open(id) }
         for connection in work.ping { self.ping(connection) }
         for (connection, reason) in work.close { self.close(connection, reason) }
-        if let token = work.oldAlarm { self.time.cancel(token) }
-        if let (number, instant) = work.alarm { self.setAlarm(number, instant) }
         for closer in work.closers { closer.resume() }
     }
 
