@@ -31,7 +31,7 @@ struct ClientDeadlineTests {
             try? await connection.waitForClose()
         } _: { server in
             let transport: any HTTPTransport =
-                watching ? AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true)) : Silent()
+                watching ? AsyncHTTPClientTransport.local() : Silent()
             let client = APIClient(
                 "test",
                 configuration: APIClientConfiguration(

@@ -12,7 +12,7 @@ import Testing
 @Suite("Faults", .timeLimit(.minutes(5)))
 struct FaultTests {
     private func settings(_ change: (inout HTTPTransportSettings) -> Void = { _ in }) -> HTTPTransportSettings {
-        var settings = HTTPTransportSettings(rules: AddressRules(allowsPrivateAddresses: true))
+        var settings = HTTPTransportSettings.local
         change(&settings)
         return settings
     }

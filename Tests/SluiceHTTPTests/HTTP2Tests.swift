@@ -7,19 +7,19 @@ import Testing
 
 @testable import SluiceHTTP
 
-/// Streams that a foreign HTTP/2 server refuses, against python-hyper's h2.
-@Suite("HTTP/2 streams that were not looked at", .timeLimit(.minutes(5)))
+/// Streams that a foreign HTTP/2 server refuses or leaves without an answer, against python-hyper's h2.
+@Suite("HTTP/2 streams without an answer", .timeLimit(.minutes(5)))
 struct HTTP2Tests {
     /// Runs a client of one attempt, so that what is sent again is sent by the transport's knowledge alone.
     private func withClient<Value: Sendable>(
-        _ body: (APIClient, AsyncHTTPClientTransport) async throws -> Value
+        readTimeout: Duration = .seconds(60), _ body: (APIClient, AsyncHTTPClientTransport) async throws -> Value
     ) async throws -> Value {
         let certificate = try await Certificate.make()
         return try await Peer.h2(certificate) { port in
             let transport = try AsyncHTTPClientTransport(
                 settings: HTTPTransportSettings(
                     rules: AddressRules(allowsPrivateAddresses: true), connectTimeout: .seconds(60),
-                    trustedCertificates: certificate.certificate))
+                    readTimeout: readTimeout, trustedCertificates: certificate.certificate))
             let client = APIClient(
                 "test",
                 configuration: APIClientConfiguration(
@@ -95,6 +95,17 @@ struct HTTP2Tests {
         try await self.withClient { client, _ async throws in
             let error = await #expect(throws: APIClientError.self) { try await client.post(path, .text("body")) }
             #expect(error?.kind == .connectionLost && error?.wasNeverSent == false)
+            #expect(try await self.count(client, "a") == 1)
+        }
+    }
+
+    @Test(
+        "a stream on which the server falls silent is given up, and its connection serves the others",
+        arguments: ["silent", "halt"])
+    func silent(_ verb: String) async throws {
+        try await self.withClient(readTimeout: .milliseconds(200)) { client, _ async throws in
+            let error = await #expect(throws: APIClientError.self) { try await client.get("/\(verb)/a") }
+            #expect(error?.kind == .readTimeout)
             #expect(try await self.count(client, "a") == 1)
         }
     }

@@ -15,7 +15,7 @@ struct InterimTests {
         _ script: @escaping @Sendable (ScriptedServer.Connection) async throws -> Void,
         _ body: @Sendable (APIClient, String) async throws -> Value
     ) async throws -> Value {
-        let transport = AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true))
+        let transport = AsyncHTTPClientTransport.local()
         let client = APIClient(
             "test", configuration: APIClientConfiguration(maximumAttempts: 1), transport: transport, time: time)
         let value = try await ScriptedServer.run(script) { server in

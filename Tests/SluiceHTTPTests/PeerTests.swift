@@ -28,7 +28,7 @@ struct PeerTests {
 
     /// A client for each transport.
     private func withClients(_ port: Int, _ body: (APIClient) async throws -> Void) async throws {
-        let settings = HTTPTransportSettings(rules: AddressRules(allowsPrivateAddresses: true))
+        let settings = HTTPTransportSettings.local
         let configuration = APIClientConfiguration(baseURL: "http://127.0.0.1:\(port)", backoff: .constant(.zero))
         for kind in Kind.allCases {
             let transport: any HTTPTransport =
@@ -136,7 +136,7 @@ struct PeerTests {
     func recording() async throws {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-recording-\(UUID()).json")
         defer { try? FileManager.default.removeItem(at: file) }
-        let settings = HTTPTransportSettings(rules: AddressRules(allowsPrivateAddresses: true))
+        let settings = HTTPTransportSettings.local
         // The service repeats the whole request in its answer.
         let redaction = HTTPRedaction { body in
             Data(String(decoding: body, as: UTF8.self).replacing("hush", with: HTTPRedaction.mark).utf8)

@@ -15,7 +15,7 @@ struct TimeoutTests {
         _ port: Int, _ request: (inout APIRequest) -> Void = { _ in },
         _ change: (inout HTTPTransportSettings) -> Void
     ) async throws -> APIClientError {
-        var settings = HTTPTransportSettings(rules: AddressRules(allowsPrivateAddresses: true))
+        var settings = HTTPTransportSettings.local
         change(&settings)
         let transport = try AsyncHTTPClientTransport(settings: settings)
         let client = APIClient(
@@ -96,7 +96,8 @@ struct TimeoutTests {
         let time = VirtualTime()
         let transport = try AsyncHTTPClientTransport(
             settings: HTTPTransportSettings(
-                rules: AddressRules(allowsPrivateAddresses: true), poolTimeout: .seconds(2),
+                rules: AddressRules(allowsPrivateAddresses: true), connectTimeout: .seconds(60),
+                poolTimeout: .seconds(2),
                 maximumConnectionsPerHost: 1),
             time: time)
         let client = APIClient(

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Transports keep the contract", .timeLimit(.minutes(5)))
 struct TransportContractTests {
-    let settings = HTTPTransportSettings(rules: AddressRules(allowsPrivateAddresses: true))
+    let settings = HTTPTransportSettings.local
 
     @Test("on AsyncHTTPClient", arguments: HTTPTransportContract.checks)
     func asyncHTTPClient(check: HTTPTransportContract.Check) async throws {

@@ -12,12 +12,11 @@ import Testing
 struct TransportTests {
     /// A client that tries once, so that an error is the transport's; on a time that nobody moves, so that none is the clock's.
     private func get(
-        _ port: Int, rules: AddressRules = AddressRules(allowsPrivateAddresses: true),
-        time: any TimeSource = VirtualTime(patience: .seconds(600))
+        _ port: Int, time: any TimeSource = VirtualTime(patience: .seconds(600))
     ) async throws -> HTTPReply {
         let client = APIClient(
             "test", configuration: APIClientConfiguration(maximumAttempts: 1),
-            transport: AsyncHTTPClientTransport(rules: rules), time: time)
+            transport: AsyncHTTPClientTransport.local(), time: time)
         do {
             let reply = try await client.get("http://127.0.0.1:\(port)/x")
             await client.close()
@@ -76,7 +75,7 @@ struct TransportTests {
             try await connection.write(ByteBuffer(repeating: 120, count: length))
             try await connection.waitForClose()
         } _: { server in
-            let transport = AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true))
+            let transport = AsyncHTTPClientTransport.local()
             let sent = Locked(0)
             let parts = AsyncThrowingStream<ByteBuffer, any Error> {
                 let number = sent.withLock { sent in
@@ -106,10 +105,10 @@ struct TransportTests {
         } _: { server in
             let request = HTTPRequest(method: .get, scheme: "http", authority: "127.0.0.1:\(server.port)", path: "/")
             let made: [() -> any HTTPTransport] = [
-                { AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true)) },
+                { AsyncHTTPClientTransport.local() },
                 {
                     URLSessionTransport(
-                        settings: HTTPTransportSettings(rules: AddressRules(allowsPrivateAddresses: true)))
+                        settings: HTTPTransportSettings.local)
                 },
             ]
             var answers: [HTTPTransportResponse] = []
@@ -121,7 +120,7 @@ struct TransportTests {
 
     @Test("what is no URL is refused as such, by either way to send")
     func noURL() async throws {
-        let transport = AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true))
+        let transport = AsyncHTTPClientTransport.local()
         let request = HTTPRequest(method: .get, scheme: "http", authority: "127.0.0.1:no-port", path: "/")
         let sent = await #expect(throws: APIClientError.self) { try await transport.send(request, body: nil) }
         #expect(sent?.kind == .urlNotAllowed)

@@ -52,7 +52,8 @@ private struct RelayTransport: HTTPTransport {
     let transport: ResponderTransport<Relay>
 
     init() {
-        let base = AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true))
+        let base = AsyncHTTPClientTransport(
+            rules: AddressRules(allowsPrivateAddresses: true), connectTimeout: .seconds(60))
         self.base = base
         self.transport = ResponderTransport(Relay(base: base)) { ResponderTransportTests.context() }
     }

@@ -47,14 +47,16 @@ final class APICall {
     // MARK: The request
 
     private func firstRequest() -> HTTPRequest {
-        var fields = self.configuration.fields
+        var fields = self.client.fields
         for field in self.request.fields { fields[field.name] = nil }
         for field in self.request.fields { fields.append(field) }
         if let type = self.request.content?.type, fields[.contentType] == nil { fields[.contentType] = type }
         if let key = self.request.idempotencyKey { fields[.idempotencyKey] = Self.quoted(key) }
-        if self.configuration.acceptsCompression, fields[.acceptEncoding] == nil {
-            // A range is one of the representation as it is sent: compressed, it would be another one.
-            fields[.acceptEncoding] = fields.contains(.range) ? "identity" : "gzip, deflate"
+        // A range is one of the representation as it is sent: compressed, it would be another one.
+        if fields.contains(.range), !self.request.fields.contains(.acceptEncoding),
+            fields[.acceptEncoding] == APIClient.acceptedCodings
+        {
+            fields[.acceptEncoding] = "identity"
         }
         return HTTPRequest(
             method: self.request.method, scheme: self.target.scheme, authority: self.target.authority,

@@ -12,6 +12,8 @@ public import Sluice
 public final class APIClient: Sendable {
     /// How many hosts' breakers and limiters are remembered; the least recently called is forgotten first.
     private static let maximumHosts = 1_000
+    /// What is asked for where nobody says otherwise.
+    static let acceptedCodings = "gzip, deflate"
 
     /// What it is for, in events, logs and metrics.
     public let name: String
@@ -25,6 +27,8 @@ public final class APIClient: Sendable {
     let hooks: APIClientHooks
     let time: any TimeSource
     let base: Result<HTTPTarget, APIClientError>?
+    /// Header fields of every request that does not say otherwise, with the codings it takes.
+    let fields: HTTPFields
     let hosts: KeyedPipelines<String, HostLayers>
     let counter = CallCounter()
     /// Whether attempts end at their deadline by themselves: the transport sees to it, and nobody else takes time.
@@ -64,6 +68,11 @@ public final class APIClient: Sendable {
         self.base = configuration.baseURL.map { url in
             do throws(APIClientError) { return .success(try HTTPTarget(url)) } catch { return .failure(error) }
         }
+        var fields = configuration.fields
+        if configuration.acceptsCompression, fields[.acceptEncoding] == nil {
+            fields[.acceptEncoding] = Self.acceptedCodings
+        }
+        self.fields = fields
         let policies = HostPolicies(
             name: name, configuration: configuration, time: time, randomness: randomness, observer: observer)
         self.hosts = KeyedPipelines(maximumCount: Self.maximumHosts, time: time) { _ in policies.pipeline() }

@@ -62,32 +62,45 @@ struct HTTPTarget: Hashable {
     /// A URL of the common form, without user, fragment, or anything to be encoded; nil leaves it to Foundation, which takes
     /// thirty times as long.
     private init?(plain text: String) {
-        let scheme: String
-        if text.hasPrefix("https://") {
-            scheme = "https"
-        } else if text.hasPrefix("http://") {
-            scheme = "http"
-        } else {
-            return nil
-        }
-        let rest = text.utf8.dropFirst(scheme.utf8.count + 3)
-        let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex
-        let parts = rest[..<end].split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
-        guard let host = parts.first, !host.isEmpty, host.allSatisfy(Self.isPlainHost) else { return nil }
-        var port = scheme == "https" ? 443 : 80
-        if parts.count == 2 {
-            guard let number = UInt16(String(Substring(parts[1]))), parts[1].first != UInt8(ascii: "+") else {
-                return nil
-            }
-            port = Int(number)
-        }
-        let path = rest[end...]
-        guard path.allSatisfy(Self.isPlain) else { return nil }
-        let authority = String(Substring(rest[..<end]))
+        var text = text
+        guard let front = text.withUTF8(PlainFront.init) else { return nil }
+        let path = text.utf8.index(text.startIndex, offsetBy: front.end)
+        let host = text.utf8.index(text.startIndex, offsetBy: front.host)
+        let (whole, scheme) = (text[..<path], front.isSecure ? "https" : "http")
         self.init(
-            scheme: scheme, authority: authority,
-            path: path.first == UInt8(ascii: "/") ? String(Substring(path)) : "/" + String(Substring(path)),
-            origin: parts.count == 2 ? "\(scheme)://\(authority)" : "\(scheme)://\(authority):\(port)")
+            scheme: scheme, authority: String(text[host..<path]),
+            path: text[path...].utf8.first == UInt8(ascii: "/") ? String(text[path...]) : "/" + text[path...],
+            origin: front.hasPort ? String(whole) : "\(whole):\(front.isSecure ? 443 : 80)")
+    }
+
+    /// Where scheme, host and port of a URL of the common form are; nil if it has another form.
+    private struct PlainFront {
+        let isSecure: Bool
+        let hasPort: Bool
+        /// Where the host begins, in bytes.
+        let host: Int
+        /// Where the host or port ends.
+        let end: Int
+
+        init?(_ bytes: UnsafeBufferPointer<UInt8>) {
+            self.isSecure = bytes.starts(with: "https://".utf8)
+            guard self.isSecure || bytes.starts(with: "http://".utf8) else { return nil }
+            self.host = self.isSecure ? 8 : 7
+            self.end =
+                bytes[self.host...].firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? bytes.count
+            let colon = bytes[self.host..<self.end].firstIndex(of: UInt8(ascii: ":"))
+            self.hasPort = colon != nil
+            let name = bytes[self.host..<(colon ?? self.end)]
+            guard !name.isEmpty, name.allSatisfy(HTTPTarget.isPlainHost),
+                bytes[self.end...].allSatisfy(HTTPTarget.isPlain)
+            else { return nil }
+            guard let colon else { return }
+            let port = bytes[(colon + 1)..<self.end]
+            guard (1...5).contains(port.count),
+                port.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+                (1...65_535).contains(port.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) })
+            else { return nil }
+        }
     }
 
     private static func isPlainHost(_ byte: UInt8) -> Bool {
@@ -118,6 +131,9 @@ struct HTTPTarget: Hashable {
         }
         guard components.user == nil, components.password == nil else {
             throw APIClientError(.urlNotAllowed, message: "credentials do not belong in a URL")
+        }
+        guard (1...65_535).contains(components.port ?? 80) else {
+            throw APIClientError(.urlNotAllowed, message: "the URL's port is none")
         }
         let path = components.percentEncodedPath
         let name = host.lowercased()

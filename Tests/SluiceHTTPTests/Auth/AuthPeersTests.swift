@@ -10,8 +10,6 @@ import Testing
 /// Against other people's servers: httpbin, oidc-provider-mock, and an authorization server of Authlib's.
 @Suite("Authentication, against other people's servers", .timeLimit(.minutes(5)))
 struct AuthPeersTests {
-    private static let local = AddressRules(allowsPrivateAddresses: true)
-
     private func send(
         _ method: HTTPRequest.Method = .get, _ url: String, _ auth: HTTPAuth = .none, form: String? = nil,
         by transport: any HTTPTransport
@@ -32,7 +30,7 @@ struct AuthPeersTests {
     private func withTransport<Value: Sendable>(
         _ body: (AsyncHTTPClientTransport) async throws -> Value
     ) async throws -> Value {
-        let transport = AsyncHTTPClientTransport(rules: Self.local)
+        let transport = AsyncHTTPClientTransport.local()
         do {
             let value = try await body(transport)
             await transport.close()

@@ -57,7 +57,7 @@ struct ClientSecrecyTests {
         } _: { server in
             let address = "http://127.0.0.1:\(server.port)"
             let auth = try Self.auth(way, try HTTPOrigin(address))
-            let transport = AsyncHTTPClientTransport(rules: AddressRules(allowsPrivateAddresses: true))
+            let transport = AsyncHTTPClientTransport.local()
             let hooks = APIClientHooks(
                 beforeRequest: { request in
                     let shown = Self.shown(request)

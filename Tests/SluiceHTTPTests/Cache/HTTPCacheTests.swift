@@ -2,9 +2,10 @@
 import HTTPTypes
 import NIOCore
 import Sluice
-import SluiceHTTP
 import SluiceTesting
 import Testing
+
+@testable import SluiceHTTP
 
 /// What a cache does when several things happen at once, and at its bounds.
 @Suite("Response cache", .timeLimit(.minutes(5)))
@@ -43,19 +44,11 @@ struct HTTPCacheTests {
             try await gate.pass()
             return .init(.ok, fields: Self.fresh, body: "\(number)")
         }
-        let time = VirtualTime()
-        let cache = self.cache(time: time)
+        let cache = self.cache()
         let first = Task { try await self.get(cache, origin, self.request()) }
         await gate.waitForArrivals(1)
-        // Each of the others waits under a deadline of its own, so that their alarms tell when all of them wait.
-        let others = (0..<99).map { _ in
-            Task {
-                try await Pipeline("wait", time: time) { Deadline(.seconds(60)) }({
-                    try await self.get(cache, origin, self.request())
-                })
-            }
-        }
-        await time.waitForAlarms(99)
+        let others = (0..<99).map { _ in Task { try await self.get(cache, origin, self.request()) } }
+        await self.wait(for: 100, cache)
         first.cancel()
         await #expect(throws: CancellationError.self) { try await first.value }
         gate.open()
@@ -63,19 +56,20 @@ struct HTTPCacheTests {
         #expect(origin.requests.count == 2)
     }
 
-    /// Begins so many requests at once, and returns when all of them wait: each under a deadline of its own, whose alarms tell.
+    /// Returns when so many requests have come that no kept answer is for: one is sent, and the others wait for it.
+    private func wait(for count: Int, _ cache: HTTPCache) async {
+        while cache.flights.statistics.misses < count { await Task.yield() }
+    }
+
+    /// Begins so many requests at once, and returns when all of them wait.
     private func begin(
-        _ count: Int, _ cache: HTTPCache, _ origin: any HTTPTransport, _ time: VirtualTime,
+        _ count: Int, _ cache: HTTPCache, _ origin: any HTTPTransport,
         _ fields: @escaping @Sendable (Int) -> HTTPFields = { _ in [:] }
     ) async -> [Task<String, any Error>] {
         let tasks = (0..<count).map { number in
-            Task {
-                try await Pipeline("wait", time: time) { Deadline(.seconds(60)) }({
-                    try await self.get(cache, origin, self.request("/", .get, fields(number)))
-                })
-            }
+            Task { try await self.get(cache, origin, self.request("/", .get, fields(number))) }
         }
-        await time.waitForAlarms(count)
+        await self.wait(for: count, cache)
         return tasks
     }
 
@@ -89,9 +83,8 @@ struct HTTPCacheTests {
                 if number == 1 { try await gate.pass() }
                 return .init(.ok, fields: fields, body: request.headerFields[.accept] ?? "")
             }
-            let time = VirtualTime()
-            let cache = self.cache(time: time)
-            let tasks = await self.begin(20, cache, origin, time) { [.accept: $0 % 2 == 0 ? "a" : "b"] }
+            let cache = self.cache()
+            let tasks = await self.begin(20, cache, origin) { [.accept: $0 % 2 == 0 ? "a" : "b"] }
             await gate.waitForArrivals(1)
             gate.open()
             for (number, task) in tasks.enumerated() { #expect(try await task.value == (number % 2 == 0 ? "a" : "b")) }
@@ -106,9 +99,8 @@ struct HTTPCacheTests {
             try await gate.pass()
             throw APIClientError(.unreachable, message: "refused")
         }
-        let time = VirtualTime()
-        let cache = self.cache(time: time)
-        let tasks = await self.begin(20, cache, origin, time)
+        let cache = self.cache()
+        let tasks = await self.begin(20, cache, origin)
         await gate.waitForArrivals(1)
         gate.open()
         for task in tasks {

@@ -20,6 +20,13 @@ package struct RecencyList<Key: Hashable, Value> {
             self.value = value
             self.cost = cost
         }
+
+        /// In place: a copy of the entry would be one of all that it holds.
+        @inlinable
+        mutating func change(_ body: (inout Value) -> Void) -> Value {
+            body(&self.value)
+            return self.value
+        }
     }
 
     @usableFromInline var indices: [Key: Int] = [:]
@@ -41,20 +48,16 @@ package struct RecencyList<Key: Hashable, Value> {
     @inlinable
     package mutating func touch(_ key: Key) -> Value? {
         guard let index = self.indices[key] else { return nil }
-        if index != self.newest {
-            self.unlink(index)
-            self.linkAsNewest(index)
-        }
+        self.makeNewest(index)
         return self.entries[index]?.value
     }
 
     /// Changes the value for `key`, which becomes the most recently used.
     @inlinable
     mutating func update(_ key: Key, _ change: (inout Value) -> Void) -> Value? {
-        guard let index = self.indices[key], var entry = self.entries[index] else { return nil }
-        change(&entry.value)
-        self.entries[index] = entry
-        return self.touch(key)
+        guard let index = self.indices[key] else { return nil }
+        self.makeNewest(index)
+        return self.entries[index]?.change(change)
     }
 
     /// The value used least recently.
@@ -94,6 +97,13 @@ package struct RecencyList<Key: Hashable, Value> {
     package mutating func removeOldest() -> Value? {
         guard self.oldest >= 0, let entry = self.entries[self.oldest] else { return nil }
         return self.remove(entry.key)
+    }
+
+    @inlinable
+    mutating func makeNewest(_ index: Int) {
+        guard index != self.newest else { return }
+        self.unlink(index)
+        self.linkAsNewest(index)
     }
 
     @inlinable

@@ -95,12 +95,14 @@ public struct OperationContext: Sendable {
     /// The id, the priority, the baggage and the deadline are inherited; the deadline only if both run on the same time source.
     @usableFromInline
     func child(_ kind: Kind, isIdempotent: Bool?) -> OperationContext {
-        var child = OperationContext(kind: kind, isIdempotent: isIdempotent)
-        child.number = self.number
+        var child = self
+        child.kind = kind
         child.details = OperationDetails(parent: self)
         child.deadline = self.time === kind.time ? self.deadline : .distantFuture
-        child.priority = self.priority
-        child.mode = self.mode
+        child.attemptStart = kind.time.now
+        child.attempt = 1
+        child.isIdempotent = isIdempotent
+        child.isLogged = false
         child.isInsideRepetition = self.isInsideRepetition || self.attempt > 1
         return child
     }

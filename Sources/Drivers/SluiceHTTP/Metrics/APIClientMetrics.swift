@@ -87,8 +87,10 @@ final class CallCounter: Sendable {
     func record(_ method: String, _ route: String, _ end: End, attempts: Int, duration: Duration) {
         let key = Key(method: method, route: route)
         self.counts.withLock { counts in
-            let key =
-                counts[key] != nil || counts.count < Self.maximumRoutes ? key : Key(method: method, route: "other")
+            if let index = counts.index(forKey: key) {
+                return counts.values[index].record(end, attempts: attempts, duration: duration)
+            }
+            let key = counts.count < Self.maximumRoutes ? key : Key(method: method, route: "other")
             counts[key, default: Counts()].record(end, attempts: attempts, duration: duration)
         }
     }

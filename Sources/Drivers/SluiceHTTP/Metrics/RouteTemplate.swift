@@ -4,19 +4,27 @@
 enum RouteTemplate {
     /// The template of a path or URL, for example `/users/{id}` for `/users/42?full=1`.
     static func template(of path: String) -> String {
-        var rest = path.utf8[...]
         // By bytes: a search by characters takes as long as all the rest of a call.
-        if let colon = rest.firstIndex(of: UInt8(ascii: ":")), rest[colon...].starts(with: "://".utf8) {
-            rest = rest[colon...].dropFirst(3)
-            rest = rest.firstIndex(of: UInt8(ascii: "/")).map { rest[$0...] } ?? "/".utf8[...]
-        }
-        if let end = rest.firstIndex(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) {
-            rest = rest[..<end]
-        }
-        let template = Substring(rest)
-        guard rest.contains(where: Self.isDigit) else { return String(template) }
+        var path = path
+        let (range, hasDigits) = path.withUTF8(Self.part)
+        if range.isEmpty { return "/" }
+        if !hasDigits, range.count == path.utf8.count { return path }
+        let start = path.utf8.index(path.startIndex, offsetBy: range.lowerBound)
+        let template = path[start..<path.utf8.index(start, offsetBy: range.count)]
+        guard hasDigits else { return String(template) }
         return template.split(separator: "/", omittingEmptySubsequences: false)
             .map { Self.isIdentifier($0) ? "{id}" : String($0) }.joined(separator: "/")
+    }
+
+    /// Where the path is, without scheme, authority, query and fragment, and whether there are digits in it.
+    private static func part(_ bytes: UnsafeBufferPointer<UInt8>) -> (range: Range<Int>, hasDigits: Bool) {
+        var start = 0
+        if let colon = bytes.firstIndex(of: UInt8(ascii: ":")), bytes[colon...].starts(with: "://".utf8) {
+            let host = bytes[(colon + 3)...]
+            start = host.firstIndex { $0 == UInt8(ascii: "/") || Self.isEnd($0) } ?? bytes.count
+        }
+        let end = bytes[start...].firstIndex(where: Self.isEnd) ?? bytes.count
+        return (start..<end, bytes[start..<end].contains(where: Self.isDigit))
     }
 
     /// A number, or at least 16 characters of hexadecimal digits and hyphens among which are digits.
@@ -29,6 +37,9 @@ enum RouteTemplate {
                     || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
             }
     }
+
+    /// Whether a query or a fragment begins.
+    private static func isEnd(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#") }
 
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 }

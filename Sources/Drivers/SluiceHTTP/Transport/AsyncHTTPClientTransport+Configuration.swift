@@ -2,6 +2,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import NIOHTTP2
 import NIOSSL
 import Sluice
 import Synchronization
@@ -26,7 +27,6 @@ extension AsyncHTTPClientTransport {
     ) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .nanoseconds(settings.connectTimeout.clampedNanoseconds)
-        configuration.timeout.read = .nanoseconds(settings.readTimeout.clampedNanoseconds)
         configuration.timeout.write = .nanoseconds(settings.writeTimeout.clampedNanoseconds)
         configuration.connectionPool.idleTimeout = .nanoseconds(settings.idleTimeout.clampedNanoseconds)
         // The gate lets no more through than this, so nobody waits within the pool.
@@ -37,6 +37,7 @@ extension AsyncHTTPClientTransport {
         configuration.proxy = settings.proxy.map(Self.proxy)
         // Without a tracer each request would still be told to one that does nothing.
         if configuration.tracing.tracer is NoOpTracer { configuration.tracing.tracer = nil }
+        let silence = TimeAmount.nanoseconds(settings.readTimeout.clampedNanoseconds)
         let rules = settings.rules
         let isProxied = settings.proxy != nil
         let check: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
@@ -47,25 +48,32 @@ extension AsyncHTTPClientTransport {
             return channel.eventLoop.makeFailedFuture(APIClientError(.addressNotAllowed, message: "a private address"))
         }
         configuration.http1_1ConnectionDebugInitializer = { channel in
-            check(channel).flatMap { Self.addWatch(to: channel) }
+            check(channel).flatMap { Self.addWatches(to: channel, silence) }
         }
         configuration.http2ConnectionDebugInitializer = { channel in
             http2.set()
             return check(channel).flatMap { LeavingServer.add(to: channel) }
         }
-        configuration.http2StreamChannelDebugInitializer = { LeftStream.add(to: $0) }
+        configuration.http2StreamChannelDebugInitializer = { stream in
+            stream.eventLoop.submit {
+                let pipeline = stream.pipeline.syncOperations
+                try pipeline.addHandler(LeftStream(), position: .first)
+                let codec = try pipeline.handler(type: HTTP2FramePayloadToHTTP1ClientCodec.self)
+                try pipeline.addHandler(ExchangeWatch(limit: silence), position: .after(codec))
+            }
+        }
         return configuration
     }
 
-    /// Where bytes are HTTP: right after TLS, if there is TLS; and where requests are not bytes yet.
-    private static func addWatch(to channel: any Channel) -> EventLoopFuture<Void> {
+    /// Where bytes are HTTP: right after TLS, if there is TLS; and where they are messages.
+    private static func addWatches(to channel: any Channel, _ silence: TimeAmount) -> EventLoopFuture<Void> {
         channel.eventLoop.submit {
             let pipeline = channel.pipeline.syncOperations
             let tls = try? pipeline.handler(type: NIOSSLClientHandler.self)
             let watch = ConnectionWatch()
             try pipeline.addHandler(watch, position: tls.map { .after($0) } ?? .first)
-            let encoder = try pipeline.handler(type: HTTPRequestEncoder.self)
-            try pipeline.addHandler(RequestMark(watch), position: .after(encoder))
+            let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPResponseDecoder>.self)
+            try pipeline.addHandler(ExchangeWatch(limit: silence, connection: watch), position: .after(decoder))
         }
     }
 

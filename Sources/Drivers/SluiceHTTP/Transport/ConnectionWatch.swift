@@ -23,6 +23,9 @@ final class ConnectionWatch: ChannelInboundHandler {
     private var wasReused = false
 
     /// A request begins, whose answer is the next.
+    ///
+    /// By its bytes it could not be told from what is left of the request before, whose answer may begin, and even end, while its
+    /// body is being sent.
     func begin() {
         self.wasReused = self.scanner.position == .answered
         self.hasRequest = true
@@ -60,24 +63,5 @@ final class ConnectionWatch: ChannelInboundHandler {
             }
         }
         context.fireChannelInactive()
-    }
-}
-
-/// Tells a connection's watch of each request, where requests are not bytes yet.
-///
-/// By its bytes a new request could not be told from what is left of the one before, whose answer may begin, and even end, while its
-/// body is being sent.
-final class RequestMark: ChannelOutboundHandler {
-    typealias OutboundIn = HTTPClientRequestPart
-
-    private let watch: ConnectionWatch
-
-    init(_ watch: ConnectionWatch) {
-        self.watch = watch
-    }
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .head = self.unwrapOutboundIn(data) { self.watch.begin() }
-        context.write(data, promise: promise)
     }
 }

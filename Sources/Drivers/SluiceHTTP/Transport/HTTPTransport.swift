@@ -45,34 +45,44 @@ public struct HTTPTransportResponse: Sendable {
         case bytes(ByteBuffer)
     }
 
-    /// Status and header fields.
-    public let head: HTTPResponse
-    private let content: Content
+    /// One reference, since an answer is handed through every policy, and a copy of its head is a dozen.
+    private final class Storage: Sendable {
+        let head: HTTPResponse
+        let content: Content
+
+        init(_ head: HTTPResponse, _ content: Content) {
+            self.head = head
+            self.content = content
+        }
+    }
+
+    private let storage: Storage
 
     /// Creates an answer whose body is on its way.
     public init(head: HTTPResponse, body: any AsyncSequence<ByteBuffer, any Error> & Sendable) {
-        self.head = head
-        self.content = .parts(body)
+        self.storage = Storage(head, .parts(body))
     }
 
     /// Creates an answer whose body is there.
     public init(head: HTTPResponse, bytes: ByteBuffer) {
-        self.head = head
-        self.content = .bytes(bytes)
+        self.storage = Storage(head, .bytes(bytes))
     }
+
+    /// Status and header fields.
+    public var head: HTTPResponse { self.storage.head }
 
     /// The body's parts as they arrive, to be read once.
     ///
     /// Ends with ``APIClientError`` or `CancellationError` like `send`.
     public var body: any AsyncSequence<ByteBuffer, any Error> & Sendable {
-        switch self.content {
+        switch self.storage.content {
         case .parts(let parts): parts
         case .bytes(let bytes): SinglePart(bytes: bytes)
         }
     }
 
     /// The whole body, if it is there already; ``body`` then brings the same.
-    public var bytes: ByteBuffer? { if case .bytes(let bytes) = self.content { bytes } else { nil } }
+    public var bytes: ByteBuffer? { if case .bytes(let bytes) = self.storage.content { bytes } else { nil } }
 
     /// Reads the body to its end.
     ///

@@ -9,7 +9,9 @@ public struct HTTPTransportSettings: Sendable, Hashable {
     public var rules: AddressRules
     /// The longest making a connection may take, its TLS handshake included; more than zero.
     public var connectTimeout: Duration
-    /// The longest a server may send nothing while an answer is due; more than zero.
+    /// The longest a server may send nothing while its answer is asked for; more than zero.
+    ///
+    /// The time that whoever reads a streamed answer takes between two parts is not the server's, on AsyncHTTPClient.
     public var readTimeout: Duration
     /// The longest nothing may be written of a request that is not complete while the connection would take it; more than zero.
     ///

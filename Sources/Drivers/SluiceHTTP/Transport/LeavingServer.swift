@@ -21,7 +21,7 @@ final class LeavingServer: ChannelInboundHandler {
         context.fireChannelRead(data)
     }
 
-    /// Puts itself where frames are, and a ``LeftStream`` onto each stream.
+    /// Puts one where frames are.
     static func add(to connection: any Channel) -> EventLoopFuture<Void> {
         connection.eventLoop.submit {
             let pipeline = connection.pipeline.syncOperations
@@ -42,10 +42,5 @@ final class LeftStream: ChannelInboundHandler {
             let lastStream = server.lastStream, closed.streamID > lastStream
         else { return context.fireErrorCaught(error) }
         context.fireErrorCaught(NIOHTTP2Errors.streamClosed(streamID: closed.streamID, errorCode: .refusedStream))
-    }
-
-    /// Puts one onto a stream.
-    static func add(to stream: any Channel) -> EventLoopFuture<Void> {
-        stream.eventLoop.submit { try stream.pipeline.syncOperations.addHandler(LeftStream(), position: .first) }
     }
 }
