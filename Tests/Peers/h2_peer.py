@@ -7,8 +7,7 @@ What it does goes by the path, of which the last part is a name to count by:
 /reset/CODE/NAME RST_STREAM with an error code, always
 /leave/NAME      the first time GOAWAY that says the stream was not looked at, then 200
 /drop/NAME       GOAWAY that says the stream was looked at, and the end of the connection, always
-/silent/NAME     nothing, always
-/halt/NAME       a head, and nothing after it, always
+/silent/NAME     nothing, always; what the client resets is counted by the name reset-NAME
 /count/NAME      how many requests with the name have come, without this one
 anything else    200
 """
@@ -33,8 +32,7 @@ lock = threading.Lock()
 def answer(connection, stream, text):
     body = text.encode()
     connection.send_headers(stream, [(":status", "200"), ("content-length", str(len(body)))])
-    if text != "halt":
-        connection.send_data(stream, body, end_stream=True)
+    connection.send_data(stream, body, end_stream=True)
 
 
 def begun(connection, event):
@@ -80,13 +78,14 @@ def serve(raw, context):
                         break
                 elif isinstance(event, h2.events.DataReceived):
                     connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                elif isinstance(event, h2.events.StreamReset):
+                    seen[f"reset-{names[event.stream_id][-1]}"] += 1
                 elif isinstance(event, h2.events.StreamEnded):
                     path = names[event.stream_id]
                     if path[0] == "silent":
                         continue
-                    text = {"count": str(seen[path[-1]]), "halt": "halt"}.get(path[0], "ok")
                     try:
-                        answer(connection, event.stream_id, text)
+                        answer(connection, event.stream_id, str(seen[path[-1]]) if path[0] == "count" else "ok")
                     except h2.exceptions.ProtocolError:
                         pass  # the stream was refused
             sock.sendall(connection.data_to_send())

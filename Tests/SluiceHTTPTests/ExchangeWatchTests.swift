@@ -92,6 +92,43 @@ struct ExchangeWatchTests {
         #expect(self.isSilent)
     }
 
+    @Test("asking once more, without a part between, is no news")
+    func askedTwice() throws {
+        try self.sendHead()
+        try self.sendEnd()
+        self.pass(5)
+        self.channel.read()
+        self.pass(5)
+        #expect(self.isSilent)
+    }
+
+    @Test("a request that is sent as soon as the answer before it ends has its time from when its answer is asked for")
+    func sentAtOnce() throws {
+        try self.sendHead()
+        try self.sendEnd()
+        try self.receive(self.head, .end(nil), thenAsks: false)
+        try self.sendHead()
+        try self.sendEnd()
+        self.pass(5)
+        self.channel.read()
+        self.pass(9)
+        #expect(!self.isSilent)
+        self.pass(1)
+        #expect(self.isSilent)
+    }
+
+    @Test("an interim answer is a part, and not the end")
+    func interim() throws {
+        try self.sendHead()
+        try self.sendEnd()
+        self.pass(9)
+        try self.receive(.head(HTTPResponseHead(version: .http1_1, status: .processing)))
+        self.pass(9)
+        #expect(!self.isSilent)
+        self.pass(1)
+        #expect(self.isSilent)
+    }
+
     @Test("an answer that ends before its request leaves nothing to wait for")
     func early() throws {
         try self.sendHead()

@@ -10,6 +10,7 @@ struct HTTPTargetTests {
         "a URL is the same by the short way and by Foundation's, which one in capitals takes",
         arguments: [
             "http://h", "http://h/", "http://h?q=1", "http://h?q=/a", "https://h:8443/p/a?q=%20", "http://h:80",
+            "http://h:080",
             "https://127.0.0.1:443/?a=b:c", "http://a-b.c_d.example.org/x//y",
         ])
     func shortWay(_ text: String) throws {
@@ -32,7 +33,7 @@ struct HTTPTargetTests {
         "what is no absolute http or https URL of a host is not fetched",
         arguments: [
             "", "/a", "http://", "http:///a", "ftp://h/", "http://:80/", "http://h:70000/", "http://h:0/",
-            "HTTP://h:0/", "http://u:p@h/",
+            "HTTP://h:0/", "http://h:99999999999999999999/", "http://u:p@h/",
             "http://h:+1/",
         ])
     func refused(_ text: String) {
@@ -45,7 +46,7 @@ struct HTTPTargetTests {
         let routes = [
             "/users": "/users", "/users/42?full=1": "/users/{id}", "https://h": "/", "https://h/a#b": "/a",
             "https://h1?q=/a/7": "/", "http://h1:80/v2/0b7f6a2e-6f0c-4a5e-9d8b-1c2d3e4f5a6b/x": "/v2/{id}/x",
-            "/a:b": "/a:b", "": "/", "ä/7": "ä/{id}",
+            "/login?next=https://x.org/account": "/login", "/a:b": "/a:b", "": "/", "ä/7": "ä/{id}",
         ]
         for (path, route) in routes { #expect(RouteTemplate.template(of: path) == route) }
     }

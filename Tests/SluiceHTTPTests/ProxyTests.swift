@@ -15,10 +15,9 @@ struct ProxyTests {
         _ proxy: HTTPProxy, trusting certificate: String? = nil,
         _ body: (APIClient) async throws -> Value
     ) async throws -> Value {
-        let transport = try AsyncHTTPClientTransport(
-            settings: HTTPTransportSettings(
-                rules: AddressRules(allowsPrivateAddresses: true), connectTimeout: .seconds(60), proxy: proxy,
-                trustedCertificates: certificate))
+        var settings = HTTPTransportSettings.local
+        (settings.proxy, settings.trustedCertificates) = (proxy, certificate)
+        let transport = try AsyncHTTPClientTransport(settings: settings)
         let client = APIClient(
             "test",
             configuration: APIClientConfiguration(

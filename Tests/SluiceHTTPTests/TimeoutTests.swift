@@ -94,12 +94,9 @@ struct TimeoutTests {
     func pool() async throws {
         let (hasBegun, mayEnd) = (Gate(), Gate())
         let time = VirtualTime()
-        let transport = try AsyncHTTPClientTransport(
-            settings: HTTPTransportSettings(
-                rules: AddressRules(allowsPrivateAddresses: true), connectTimeout: .seconds(60),
-                poolTimeout: .seconds(2),
-                maximumConnectionsPerHost: 1),
-            time: time)
+        var settings = HTTPTransportSettings.local
+        (settings.poolTimeout, settings.maximumConnectionsPerHost) = (.seconds(2), 1)
+        let transport = try AsyncHTTPClientTransport(settings: settings, time: time)
         let client = APIClient(
             "test", configuration: APIClientConfiguration(maximumAttempts: 1), transport: transport, time: time)
         try await ScriptedServer.run { connection in

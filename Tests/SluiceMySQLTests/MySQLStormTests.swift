@@ -116,7 +116,7 @@ extension Reliability {
 
         @Test("a transaction that waits for itself is told what it does wrong")
         func nested() async throws {
-            let pool = PoolSettings(size: 1, overflow: 0, acquireTimeout: .milliseconds(300))
+            let pool = PoolSettings(size: 1, overflow: 0, acquireTimeout: .seconds(2))
             try await withDatabase(pool: pool) { database, _ in
                 for isTransaction in [true, false] {
                     let error = await failure {
@@ -140,7 +140,7 @@ extension Reliability {
             "single statements that wait for each other in vain are told what took the time, and who holds what they wait for"
         )
         func shortage() async throws {
-            let pool = PoolSettings(size: 1, overflow: 0, acquireTimeout: .milliseconds(300))
+            let pool = PoolSettings(size: 1, overflow: 0, acquireTimeout: .seconds(2))
             try await withDatabase(pool: pool) { database, _ in
                 let slow = Task { try await database.rows("SELECT SLEEP(100)") }
                 while database.poolStatus.lent == 0 { await Task.yield() }

@@ -76,7 +76,7 @@ extension Reliability {
         func nobody() async throws {
             let port = try PostgresPrograms.freePort()
             let error = await failure {
-                let pool = PoolSettings(size: 1, overflow: 0, acquireTimeout: .milliseconds(200))
+                let pool = PoolSettings(size: 1, overflow: 0, acquireTimeout: .seconds(1))
                 try await withDatabase("postgres://sluice@127.0.0.1:\(port)/postgres", pool: pool) { _ in }
             }
             #expect((error as? SQLError)?.kind == .pool)

@@ -8,7 +8,7 @@ import Testing
 extension Reliability {
     @Suite("A pool that is exhausted")
     struct ExhaustionTests {
-        private let pool = PoolSettings(size: 2, overflow: 1, acquireTimeout: .milliseconds(300))
+        private let pool = PoolSettings(size: 2, overflow: 1, acquireTimeout: .seconds(2))
 
         @Test("fails those who wait with the counts, and names who holds a connection and does not give it back")
         func exhausted() async throws {

@@ -53,9 +53,7 @@ final class APICall {
         if let type = self.request.content?.type, fields[.contentType] == nil { fields[.contentType] = type }
         if let key = self.request.idempotencyKey { fields[.idempotencyKey] = Self.quoted(key) }
         // A range is one of the representation as it is sent: compressed, it would be another one.
-        if fields.contains(.range), !self.request.fields.contains(.acceptEncoding),
-            fields[.acceptEncoding] == APIClient.acceptedCodings
-        {
+        if fields.contains(.range), self.client.choosesCodings, !self.request.fields.contains(.acceptEncoding) {
             fields[.acceptEncoding] = "identity"
         }
         return HTTPRequest(

@@ -12,8 +12,6 @@ public import Sluice
 public final class APIClient: Sendable {
     /// How many hosts' breakers and limiters are remembered; the least recently called is forgotten first.
     private static let maximumHosts = 1_000
-    /// What is asked for where nobody says otherwise.
-    static let acceptedCodings = "gzip, deflate"
 
     /// What it is for, in events, logs and metrics.
     public let name: String
@@ -29,6 +27,8 @@ public final class APIClient: Sendable {
     let base: Result<HTTPTarget, APIClientError>?
     /// Header fields of every request that does not say otherwise, with the codings it takes.
     let fields: HTTPFields
+    /// Whether the codings it takes are its own choice, and not the configuration's.
+    let choosesCodings: Bool
     let hosts: KeyedPipelines<String, HostLayers>
     let counter = CallCounter()
     /// Whether attempts end at their deadline by themselves: the transport sees to it, and nobody else takes time.
@@ -69,9 +69,8 @@ public final class APIClient: Sendable {
             do throws(APIClientError) { return .success(try HTTPTarget(url)) } catch { return .failure(error) }
         }
         var fields = configuration.fields
-        if configuration.acceptsCompression, fields[.acceptEncoding] == nil {
-            fields[.acceptEncoding] = Self.acceptedCodings
-        }
+        self.choosesCodings = configuration.acceptsCompression && !fields.contains(.acceptEncoding)
+        if self.choosesCodings { fields[.acceptEncoding] = "gzip, deflate" }
         self.fields = fields
         let policies = HostPolicies(
             name: name, configuration: configuration, time: time, randomness: randomness, observer: observer)
@@ -105,8 +104,8 @@ public final class APIClient: Sendable {
 
     /// Sends a request and brings its answer as soon as its head is there; the body is read as it arrives.
     ///
-    /// The client's deadline bounds the wait for the head; the body is bounded by the transport's read timeout between two parts, and
-    /// by ``APIRequest/deadline`` as a whole if the request has one. What is not read is not fetched: the server waits. The
+    /// The client's deadline bounds the wait for the head; the body is bounded by ``HTTPTransportSettings/readTimeout`` between two
+    /// parts, and by ``APIRequest/deadline`` as a whole if the request has one. What is not read is not fetched: the server waits. The
     /// connection is given up when the answer is not used any more.
     ///
     /// - Throws: As ``send(_:)``. A call is never tried again once its answer was handed out.

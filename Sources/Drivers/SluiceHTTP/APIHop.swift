@@ -158,6 +158,7 @@ final class APIHop: Sendable {
             pipeline.layer(RateLimit.self)?.pause(until: context.time.now.advanced(by: limit))
         }
         guard !self.isStreamed else { return response }
+        // The usual small answer, gathered by the transport; what it announced does not matter any more.
         if let bytes = response.bytes, bytes.readableBytes <= self.maximumBodyBytes { return response }
         if let length = response.head.headerFields[.contentLength].flatMap(Int.init), length > self.maximumBodyBytes,
             request.method != .head

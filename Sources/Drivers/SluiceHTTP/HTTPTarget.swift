@@ -96,9 +96,9 @@ struct HTTPTarget: Hashable {
             else { return nil }
             guard let colon else { return }
             let port = bytes[(colon + 1)..<self.end]
-            guard (1...5).contains(port.count),
+            guard (1...5).contains(port.count), port.first != UInt8(ascii: "0"),
                 port.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-                (1...65_535).contains(port.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) })
+                port.reduce(0, { $0 * 10 + Int($1 - UInt8(ascii: "0")) }) <= 65_535
             else { return nil }
         }
     }
@@ -132,8 +132,10 @@ struct HTTPTarget: Hashable {
         guard components.user == nil, components.password == nil else {
             throw APIClientError(.urlNotAllowed, message: "credentials do not belong in a URL")
         }
-        guard (1...65_535).contains(components.port ?? 80) else {
-            throw APIClientError(.urlNotAllowed, message: "the URL's port is none")
+        // Foundation has no number for a port that is too large for one.
+        let hasPort = components.rangeOfPort.map { !$0.isEmpty } ?? false
+        guard !hasPort || (1...65_535).contains(components.port ?? 0) else {
+            throw APIClientError(.urlNotAllowed, message: "the URL's port is not within 1 and 65535")
         }
         let path = components.percentEncodedPath
         let name = host.lowercased()

@@ -92,7 +92,7 @@ public struct OperationContext: Sendable {
         return parent.child(kind, isIdempotent: isIdempotent)
     }
 
-    /// The id, the priority, the baggage and the deadline are inherited; the deadline only if both run on the same time source.
+    /// All that is not said here is inherited: the id, the priority, the mode, and, if both run on the same time source, the deadline.
     @usableFromInline
     func child(_ kind: Kind, isIdempotent: Bool?) -> OperationContext {
         var child = self

@@ -19,7 +19,8 @@ enum RouteTemplate {
     /// Where the path is, without scheme, authority, query and fragment, and whether there are digits in it.
     private static func part(_ bytes: UnsafeBufferPointer<UInt8>) -> (range: Range<Int>, hasDigits: Bool) {
         var start = 0
-        if let colon = bytes.firstIndex(of: UInt8(ascii: ":")), bytes[colon...].starts(with: "://".utf8) {
+        let first = bytes.firstIndex { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "/") || Self.isEnd($0) }
+        if let colon = first, bytes[colon...].starts(with: "://".utf8) {
             let host = bytes[(colon + 3)...]
             start = host.firstIndex { $0 == UInt8(ascii: "/") || Self.isEnd($0) } ?? bytes.count
         }

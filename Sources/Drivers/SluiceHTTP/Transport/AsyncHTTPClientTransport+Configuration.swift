@@ -55,7 +55,7 @@ extension AsyncHTTPClientTransport {
             return check(channel).flatMap { LeavingServer.add(to: channel) }
         }
         configuration.http2StreamChannelDebugInitializer = { stream in
-            stream.eventLoop.submit {
+            stream.eventLoop.makeCompletedFuture {
                 let pipeline = stream.pipeline.syncOperations
                 try pipeline.addHandler(LeftStream(), position: .first)
                 let codec = try pipeline.handler(type: HTTP2FramePayloadToHTTP1ClientCodec.self)
@@ -67,7 +67,7 @@ extension AsyncHTTPClientTransport {
 
     /// Where bytes are HTTP: right after TLS, if there is TLS; and where they are messages.
     private static func addWatches(to channel: any Channel, _ silence: TimeAmount) -> EventLoopFuture<Void> {
-        channel.eventLoop.submit {
+        channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             let tls = try? pipeline.handler(type: NIOSSLClientHandler.self)
             let watch = ConnectionWatch()

@@ -6,9 +6,10 @@ import NIOHTTP1
 /// Sits where requests and answers are not bytes yet, or not any more: ends an exchange whose server falls silent, and tells a
 /// connection's ``ConnectionWatch`` of each request.
 ///
-/// Silence is the time between asking the connection for more of an answer and the next part of it. While whoever reads the answer
-/// takes its time, nothing is asked for. One alarm serves all exchanges of a connection: when it rings it is set anew for what is
-/// left, where the library's own timers, set anew for each part, take a tenth of a small exchange.
+/// Silence is the time from when a request is complete and more of its answer is asked of the connection until the next part comes.
+/// While whoever reads the answer takes its time, nothing is asked for. One alarm serves all exchanges of a connection, or the one
+/// of a stream of HTTP/2: when it rings it is set anew for what is left, where the library's own timers, set anew for each part,
+/// take a tenth of a small exchange.
 final class ExchangeWatch: ChannelDuplexHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundIn = HTTPClientRequestPart
@@ -25,7 +26,7 @@ final class ExchangeWatch: ChannelDuplexHandler {
     private let limit: TimeAmount
     private let connection: ConnectionWatch?
     private var phase = Phase.idle
-    /// Whether the connection was asked for more since the last part came; a new one has been before this is added to it.
+    /// Whether the connection was asked for more since the last part came; a new one is asked by itself.
     private var isAsked = true
     private var silentSince = NIODeadline.uptimeNanoseconds(0)
     private var alarm: Scheduled<Void>?
@@ -43,11 +44,10 @@ final class ExchangeWatch: ChannelDuplexHandler {
         case .head:
             self.connection?.begin()
             self.phase = .sending
-        case .body: break
         case .end where self.phase == .sending:
             self.phase = .waiting
             if self.isAsked { self.listen(context) }
-        case .end: break
+        case .body, .end: break
         }
         context.write(data, promise: promise)
     }
@@ -66,7 +66,11 @@ final class ExchangeWatch: ChannelDuplexHandler {
         context.fireChannelRead(data)
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.alarm?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.alarm?.cancel()
+        // An alarm that rings in this very turn of the loop cannot be cancelled any more.
+        self.phase = .idle
+    }
 
     // MARK: The alarm
 

@@ -11,7 +11,8 @@ public struct HTTPTransportSettings: Sendable, Hashable {
     public var connectTimeout: Duration
     /// The longest a server may send nothing while its answer is asked for; more than zero.
     ///
-    /// The time that whoever reads a streamed answer takes between two parts is not the server's, on AsyncHTTPClient.
+    /// On AsyncHTTPClient the time that whoever reads a streamed answer takes between two parts is not the server's. So who stops
+    /// reading and does not let go keeps a connection, until ``APIRequest/deadline`` if there is one.
     public var readTimeout: Duration
     /// The longest nothing may be written of a request that is not complete while the connection would take it; more than zero.
     ///
