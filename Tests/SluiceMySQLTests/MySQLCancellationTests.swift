@@ -124,7 +124,7 @@ struct MySQLCancellationTests {
     @Test("the deadline stops a statement that runs too long")
     func deadline() async throws {
         try await withDatabase { database, name in
-            let impatient = try await TestServer.open(name, timeout: .seconds(5))
+            let impatient = try await TestServer.open(name, timeout: .seconds(10))
             await #expect(throws: TimeoutError.self) { try await impatient.rows("SELECT SLEEP(100)") }
             // The same connection, on which the alarm was set for a statement that has ended.
             for number in 0..<100 {

@@ -76,7 +76,7 @@ extension Reliability {
                 }
                 let stop: SQLQuery = """
                     SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
-                    WHERE query LIKE '%pg_sleep(60)::text || ''stopped''' AND state = 'active' AND pid <> pg_backend_pid()
+                    WHERE query LIKE '%pg_sleep(60)::text || ''stopped''' AND wait_event = 'PgSleep'
                     """
                 while try await database.scalar(stop, as: Int.self) == 0 { await Task.yield() }
                 let error = await failure { _ = try await sleeping.value }
