@@ -39,7 +39,7 @@ struct TestServer {
 extension RedisConfiguration {
     /// Limits that a machine under load keeps too, where a test is not about limits.
     static func patient(_ change: (inout RedisConfiguration) -> Void = { _ in }) -> RedisConfiguration {
-        var configuration = RedisConfiguration(timeout: .seconds(60), connectTimeout: .seconds(60))
+        var configuration = RedisConfiguration(timeout: .seconds(200), connectTimeout: .seconds(200))
         change(&configuration)
         return configuration
     }

@@ -9,18 +9,22 @@ struct OneLinersTests {
     let gate = Gate()
     private let attempts = Locked(0)
 
-    /// Runs `body` in an operation on virtual time, and moves that on whenever something waits.
-    private func run<Value: Sendable>(
+    /// Runs `body` in an operation on virtual time, which somebody else moves on.
+    private func stand<Value: Sendable>(
         limit: Duration? = nil, _ body: @escaping @Sendable () async throws -> Value
     ) async -> Result<Value, any Error> {
         var context = OperationContext(name: "o", time: self.time)
         if let limit { context = context.limited(to: self.time.now.advanced(by: limit)) }
-        let bound = context
-        return await self.time.running {
-            await OperationContext.$current.withValue(bound) {
-                do { return .success(try await body()) } catch { return .failure(error) }
-            }
+        return await OperationContext.$current.withValue(context) {
+            do { return .success(try await body()) } catch { return .failure(error) }
         }
+    }
+
+    /// Runs `body` in an operation on virtual time, and moves that on whenever something waits.
+    private func run<Value: Sendable>(
+        limit: Duration? = nil, _ body: @escaping @Sendable () async throws -> Value
+    ) async -> Result<Value, any Error> {
+        await self.time.running { await self.stand(limit: limit, body) }
     }
 
     private func count() { self.attempts.withLock { $0 += 1 } }
@@ -66,21 +70,28 @@ struct OneLinersTests {
 
     @Test("a timeout within a timeout: the one that expires is the one that is reported")
     func nestedTimeouts() async throws {
-        let inner = await self.run(limit: .seconds(100)) {
+        async let inner = self.stand(limit: .seconds(100)) {
             try await withTimeout(.seconds(5)) {
                 do { try await withTimeout(.seconds(1)) { try await self.gate.pass() } } catch is TimeoutError {}
                 return 2
             }
         }
-        #expect(try inner.get() == 2)
-        let outer = await self.run {
+        await self.time.waitForAlarms(2)
+        self.time.advance(by: .seconds(1))
+        #expect(try await inner.get() == 2)
+        async let outer: Result<Void, any Error> = self.stand {
             try await withTimeout(.seconds(1)) {
                 do { try await withTimeout(.seconds(5)) { try await self.gate.pass() } } catch is TimeoutError {
                     Issue.record("must not see the outer one")
                 }
             }
         }
-        #expect(throws: TimeoutError(policy: "timeout", limit: .seconds(1))) { try outer.get() }
+        // The inner one, which could not come first, sets none.
+        await self.time.waitForAlarms(1)
+        self.time.advance(by: .seconds(1))
+        let result = await outer
+        #expect(throws: TimeoutError(policy: "timeout", limit: .seconds(1))) { try result.get() }
+        #expect(self.time.alarmsEverSet == 3)
     }
 
     @Test("a fallback answers a failure, and no cancellation")

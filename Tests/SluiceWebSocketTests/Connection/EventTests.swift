@@ -94,10 +94,13 @@ struct EventTests {
         for event in observer.events { #expect(!"\(event)".contains("hunter2")) }
     }
 
-    @Test("a peer that does not keep up is reported once, however much it misses", arguments: ["drop", "close"])
+    @Test(
+        "a peer that does not keep up is reported once each time it falls behind, however much it misses",
+        arguments: ["drop", "close"])
     func slow(_ name: String) async throws {
         let observer = RecordingObserver()
         let room = WebSocketBroadcast(slow: name == "drop" ? .drop : .close, limit: 1_000_000)
+        let falls = Locked(0)
         let serve: @Sendable (WebSocketConnection) async throws -> Void = { connection in
             try await room.join(connection) { while try await connection.receive() != nil {} }
         }
@@ -108,12 +111,18 @@ struct EventTests {
                 _ = try await deaf.head()
                 while room.count < 1 { await Task.yield() }
                 let message = WebSocketMessage.binary(ByteBuffer(repeating: 7, count: 500_000))
-                var missed = 0
-                while missed == 0 { missed = await room.send(message).missed }
-                for _ in 0..<5 { _ = await room.send(message) }
+                // The system may take some more in between, so that the peer has caught up and falls behind again.
+                var (missed, isBehind) = (0, false)
+                while missed < 6, room.count > 0 {
+                    let misses = await room.send(message).missed == 1
+                    if misses, !isBehind { falls.withLock { $0 += 1 } }
+                    (missed, isBehind) = (missed + (misses ? 1 : 0), misses)
+                }
             }
         }
-        #expect(self.told(observer).filter { $0.contains("peerSlow") } == ["room webSocket.peerSlow \(name)"])
+        let told = self.told(observer).filter { $0.contains("peerSlow") }
+        #expect(told == Array(repeating: "room webSocket.peerSlow \(name)", count: falls.withLock { $0 }))
+        #expect(!told.isEmpty)
     }
 
     @Test("a peer of which nothing comes any more is found by a ping, within its time, and reported")
